@@ -1,0 +1,1 @@
+"""flowlet: Airflow's model inside one Python process."""

@@ -1,0 +1,140 @@
+"""A DAG as data: what the scheduler, the store and the command line read instead of operators.
+
+The spec is plain, picklable and survives JSON, so that a process which never imported the DAG's file
+can list it, tell its next runs and explain why a task waits (decisions 12).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+SPEC_VERSION = 1
+
+
+@attrs.define(kw_only=True, eq=False)
+class TaskSpec:
+    """One task of a DAG. `index` is its place in topological order; edges are indexes of other tasks.
+
+    Durations and moments are microseconds (see `flowlet.clock`).
+    """
+
+    task_id: str
+    index: int
+    operator: str
+    upstream: tuple[int, ...] = ()
+    downstream: tuple[int, ...] = ()
+    trigger_rule: str = "all_success"
+    retries: int = 0
+    retry_delay: int = 300_000_000
+    retry_multiplier: float = 0.0
+    """0: a constant delay; otherwise Airflow's exponential base (True is 2.0)."""
+    max_retry_delay: int | None = None
+    execution_timeout: int | None = None
+    pool: str = "default_pool"
+    pool_slots: int = 1
+    priority_weight: int = 1
+    weight_rule: str = "downstream"
+    """downstream, upstream or absolute (Airflow's WeightRule)."""
+    depends_on_past: bool = False
+    wait_for_downstream: bool = False
+    ignore_first_depends_on_past: bool = True
+    wait_for_past_depends_before_skipping: bool = False
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+    start_date: int | None = None
+    end_date: int | None = None
+    owner: str = "airflow"
+    on_crash: str = "requeue"
+    """requeue or fail: what becomes of an attempt that a crash interrupted (flowlet's own)."""
+    bodyless: bool = False
+    """An EmptyOperator without callbacks, inlets or outlets: set `success` without being executed."""
+    sensor: str | None = None
+    """None, "poke" or "reschedule"."""
+    is_setup: bool = False
+    is_teardown: bool = False
+    on_failure_fail_dagrun: bool = False
+
+
+@attrs.define(kw_only=True, eq=False)
+class DagSpec:
+    """One DAG. `tasks` stand in topological order (ties in the order of definition)."""
+
+    dag_id: str
+    tasks: tuple[TaskSpec, ...] = ()
+    timetable: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "null"})
+    """What `flowlet.timetables.timetable_from_spec` reads."""
+    start_date: int | None = None
+    end_date: int | None = None
+    catchup: bool = False
+    max_active_runs: int = 16
+    max_active_tasks: int = 16
+    dagrun_timeout: int | None = None
+    max_consecutive_failed_dag_runs: int = 0
+    fail_fast: bool = False
+    is_paused_upon_creation: bool = False
+    params: Mapping[str, Any] = attrs.field(factory=dict)
+    """Default values, JSON only."""
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    doc_md: str | None = None
+    owner: str = "airflow"
+    file: str | None = None
+    line: int | None = None
+    _by_id: dict[str, TaskSpec] | None = attrs.field(default=None, init=False, repr=False)
+    _json: str | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def by_id(self) -> dict[str, TaskSpec]:
+        """task_id to its spec."""
+        if self._by_id is None:
+            self._by_id = {task.task_id: task for task in self.tasks}
+        return self._by_id
+
+    def to_json(self) -> str:
+        """Compact, stable text: only what differs from the defaults."""
+        if self._json is None:
+            shape = _sparse(self, skip=("tasks", "_by_id", "_json"))
+            shape["version"] = SPEC_VERSION
+            shape["tasks"] = [_sparse(task, skip=("index", "downstream")) for task in self.tasks]
+            self._json = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        return self._json
+
+    @property
+    def hash(self) -> str:
+        """Changes when anything that the scheduler knows of the DAG changes."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_json(cls, text: str) -> DagSpec:
+        """The inverse of `to_json`; edges downstream are derived."""
+        shape = json.loads(text)
+        shape.pop("version", None)
+        rows = shape.pop("tasks", [])
+        downstream: list[list[int]] = [[] for _ in rows]
+        for index, row in enumerate(rows):
+            row["upstream"] = tuple(row.get("upstream", ()))
+            for up in row["upstream"]:
+                downstream[up].append(index)
+        tasks = tuple(
+            TaskSpec(index=index, downstream=tuple(downstream[index]), **row) for index, row in enumerate(rows)
+        )
+        shape["tags"] = tuple(shape.get("tags", ()))
+        return cls(tasks=tasks, **shape)
+
+
+def _sparse(thing: Any, *, skip: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of an attrs object that differ from their defaults."""
+    shape = {}
+    for field in attrs.fields(type(thing)):
+        if field.name in skip:
+            continue
+        value = getattr(thing, field.name)
+        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
+        if value != default:
+            shape[field.name] = value
+    return shape

@@ -1,0 +1,1 @@
+"""The command line: a face. It owns no rule."""

@@ -1,0 +1,125 @@
+"""The errors of flowlet: one root, subclasses only where a caller would act differently.
+
+A message names the thing, the place and the way out.
+"""
+
+from __future__ import annotations
+
+
+class FlowletError(Exception):
+    """The root of everything that flowlet raises on purpose."""
+
+
+# -- what the user wrote ----------------------------------------------------------------------------
+
+
+class DagError(FlowletError):
+    """A DAG cannot be built as written: raised while the DAG is being described."""
+
+
+class DagCycle(DagError):
+    """The edges of a DAG form a circle."""
+
+
+class DuplicateTaskId(DagError):
+    """Two tasks of one DAG carry the same id."""
+
+
+class DuplicateDagId(DagError):
+    """Two DAGs carry the same id; the message names both places."""
+
+
+class TimetableError(DagError):
+    """A schedule that cannot be understood, or that would never fire."""
+
+
+class DagFileError(FlowletError):
+    """A file of DAGs does not load. `problems` lists (file, line, error class, text)."""
+
+    def __init__(self, problems: list[tuple[str, int, str, str]]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"{file}:{line}: {kind}: {text}" for file, line, kind, text in problems))
+
+
+class ParamError(FlowletError):
+    """A run's parameters do not satisfy their schema or have no value."""
+
+
+class DagNotFound(FlowletError, LookupError):
+    """No DAG of that id is registered."""
+
+
+class RunNotFound(FlowletError, LookupError):
+    """No run of that id is known."""
+
+
+class TaskNotFound(FlowletError, LookupError):
+    """No task of that id is in the DAG or the run."""
+
+
+class PoolNotFound(FlowletError, LookupError):
+    """No pool of that name exists."""
+
+
+class XComNotFound(FlowletError, LookupError):
+    """A task asked for a value that its upstream did not push."""
+
+
+class RunExists(FlowletError):
+    """That run_id or logical date is taken by another run of the DAG."""
+
+
+# -- what a task may raise ---------------------------------------------------------------------------
+
+
+class SkipTask(FlowletError):
+    """Raised by a task: end as `skipped`, without a retry (Airflow: AirflowSkipException)."""
+
+
+class FailTask(FlowletError):
+    """Raised by a task: fail now, whatever retries are left (Airflow: AirflowFailException)."""
+
+
+class TaskTimeout(FlowletError):
+    """An attempt ran longer than its `execution_timeout`."""
+
+
+class SensorTimeout(FlowletError):
+    """A sensor did not see what it waits for within its `timeout`; not retried."""
+
+
+class XComError(FlowletError, ValueError):
+    """A value cannot be kept as an XCom; the message names the type or the limit."""
+
+
+# -- the file ----------------------------------------------------------------------------------------
+
+
+class StoreError(FlowletError):
+    """The database file cannot be used as asked."""
+
+
+class StoreOwned(StoreError):
+    """Another scheduler owns the file."""
+
+    def __init__(self, path: str, pid: int | None, host: str | None, since: str | None) -> None:
+        self.path, self.pid, self.host, self.since = path, pid, host, since
+        super().__init__(
+            f"{path} is owned by process {pid} on {host} since {since}: one scheduler per file."
+            " Stop that process, or use another file (--db)."
+        )
+
+    def __reduce__(self) -> tuple[type[StoreOwned], tuple[object, ...]]:
+        return type(self), (self.path, self.pid, self.host, self.since)
+
+
+class StoreLost(StoreError):
+    """This process no longer owns the file, or the file was replaced: nothing more is written."""
+
+
+class StoreUnfit(StoreError):
+    """The file is not flowlet's, is damaged, is empty where it was not, or is of a newer version."""
+
+
+class EngineClosed(FlowletError):
+    """The engine is not running (not entered yet, or stopped)."""

@@ -1,0 +1,4 @@
+"""Where an attempt runs: one contract, sequential and local.
+
+Places and cancels; decides nothing and writes nothing.
+"""

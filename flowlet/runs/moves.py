@@ -1,0 +1,223 @@
+"""What the brain decides and the store writes: each move is the row of parameters of one statement.
+
+A turn of the scheduler collects its moves in one `Moves`; the store applies it as one transaction, the
+kinds in the order of `Moves.__slots__`, rows of a kind in the order in which they were decided. Every
+update names the state and the attempt that it expects and must change exactly one row (law 4); the
+owner's epoch is guarded once per transaction. Moments are microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class PutDag(NamedTuple):
+    """A DAG as it is now registered; `cursor` None keeps the one on file."""
+
+    dag_id: str
+    spec: str
+    hash: str
+    file: str | None
+    paused: int
+    cursor: int | None
+    at: int
+
+
+class PauseDag(NamedTuple):
+    dag_id: str
+    paused: int
+
+
+class PutPool(NamedTuple):
+    name: str
+    slots: int
+    description: str
+    include_deferred: int
+
+
+class DeletePool(NamedTuple):
+    name: str
+
+
+class AddRun(NamedTuple):
+    """A new run. Refused (a conflict) when its run_id or logical date is taken."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    run_type: str
+    state: str
+    logical_date: int | None
+    interval_start: int | None
+    interval_end: int | None
+    run_after: int
+    due_at: int | None
+    """The tick that made it, for a scheduled run."""
+    queued_at: int
+    started_at: int | None
+    conf: str
+
+
+class AddTask(NamedTuple):
+    """A task instance of a new run (or one that joined it), in whatever state it enters."""
+
+    id: int
+    run: int
+    task_id: str
+    map_index: int
+    state: str
+    try_number: int
+    max_tries: int
+    operator: str
+    pool: str
+    queued_at: int | None
+    started_at: int | None
+    ended_at: int | None
+
+
+class BeginRun(NamedTuple):
+    """queued -> running."""
+
+    started_at: int
+    id: int
+
+
+class EndTask(NamedTuple):
+    """An attempt ended: running (in `try_number`) -> `state`, which may be scheduled (interrupted)."""
+
+    state: str
+    outcome: str
+    reason: str | None
+    error: str | None
+    """Class name of the exception."""
+    ended_at: int
+    wake_at: int | None
+    """When up_for_retry or up_for_reschedule is due."""
+    max_tries: int
+    crashes: int
+    id: int
+    try_number: int
+
+
+class PutXCom(NamedTuple):
+    """A value of the attempt that ends in this transaction; an equal key is replaced."""
+
+    ti: int
+    key: str
+    value: str
+
+
+class ReleaseTask(NamedTuple):
+    """running -> up_for_reschedule, deferred or awaiting_input: the attempt goes on later."""
+
+    state: str
+    wake_at: int | None
+    id: int
+    try_number: int
+
+
+class SettleTask(NamedTuple):
+    """Any move that no attempt made: to scheduled, skipped, upstream_failed, removed, success (bodyless), none."""
+
+    state: str
+    reason: str | None
+    queued_at: int | None
+    ended_at: int | None
+    id: int
+    expected: str
+
+
+class ArchiveAttempt(NamedTuple):
+    """Keep the attempt that the row holds, before the next one overwrites it; its XComs go."""
+
+    id: int
+    try_number: int
+
+
+class StartTask(NamedTuple):
+    """-> running in `try_number`, from the expected state and the try that the row holds."""
+
+    try_number: int
+    queued_at: int
+    started_at: int
+    id: int
+    expected: str
+    expected_try: int
+
+
+class EndRun(NamedTuple):
+    """queued or running -> success or failed."""
+
+    state: str
+    reason: str | None
+    ended_at: int
+    id: int
+
+
+class AddTick(NamedTuple):
+    """A span of due ticks of one fate that made no run of their own (coalesced, skipped).
+
+    Joins the span before it when dag, outcome, reason and run are the same and nothing lies between.
+    """
+
+    dag_id: str
+    due_at: int
+    until: int
+    count: int
+    outcome: str
+    reason: str
+    run: int | None
+    """The run they were merged into, if any (its row id)."""
+
+
+class MoveCursor(NamedTuple):
+    """The last tick that is accounted for."""
+
+    cursor: int
+    dag_id: str
+
+
+class AddEvent(NamedTuple):
+    """An anomaly, or an act, that somebody will ask about."""
+
+    at: int
+    kind: str
+    dag_id: str | None
+    run_id: str | None
+    task_id: str | None
+    map_index: int | None
+    try_number: int | None
+    text: str
+
+
+class Moves:
+    """All that one turn decided, in the order in which the store applies it."""
+
+    __slots__ = (
+        "put_dag", "pause_dag", "put_pool", "delete_pool",
+        "add_run", "add_task", "begin_run",
+        "end_task", "put_xcom", "release_task", "settle_task", "archive_attempt", "start_task",
+        "end_run", "add_tick", "move_cursor", "add_event",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.put_dag: list[PutDag] = []
+        self.pause_dag: list[PauseDag] = []
+        self.put_pool: list[PutPool] = []
+        self.delete_pool: list[DeletePool] = []
+        self.add_run: list[AddRun] = []
+        self.add_task: list[AddTask] = []
+        self.begin_run: list[BeginRun] = []
+        self.end_task: list[EndTask] = []
+        self.put_xcom: list[PutXCom] = []
+        self.release_task: list[ReleaseTask] = []
+        self.settle_task: list[SettleTask] = []
+        self.archive_attempt: list[ArchiveAttempt] = []
+        self.start_task: list[StartTask] = []
+        self.end_run: list[EndRun] = []
+        self.add_tick: list[AddTick] = []
+        self.move_cursor: list[MoveCursor] = []
+        self.add_event: list[AddEvent] = []
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, kind) for kind in self.__slots__)

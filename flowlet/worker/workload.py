@@ -1,0 +1,106 @@
+"""What goes into a worker and what comes out: one attempt, one outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.operator import BaseOperator
+
+
+class XComReader(Protocol):
+    """Reads values that are on file. Blocking but quick; answers encoded text (see flowlet.runs.values)."""
+
+    def get(self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str | None:
+        """The value of one task instance, or None."""
+        ...
+
+    def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
+        """(map_index, value) of all mapped instances that pushed, in order of map_index."""
+        ...
+
+
+@attrs.define(eq=False)
+class RunFacts:
+    """What a body may know of its DagRun. Moments are microseconds; made once per run, shared, never written."""
+
+    dag_id: str
+    run_id: str
+    run_type: str
+    logical_date: int | None
+    interval_start: int | None
+    interval_end: int | None
+    run_after: int
+    start_date: int | None
+    conf: Mapping[str, Any]
+    cache: dict[str, Any] = attrs.field(factory=dict)
+    """The worker's: what it derives once per run (template variables, the context's dag_run)."""
+
+
+class Workload:
+    """One attempt to run, with all that it needs: operator, run, try, and where values come from."""
+
+    __slots__ = (
+        "dag", "key", "map_index", "max_tries", "resume", "run", "started_at", "task", "try_number", "xcoms",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        key: Any,
+        dag: DAG,
+        task: BaseOperator,
+        run: RunFacts,
+        map_index: int,
+        try_number: int,
+        max_tries: int,
+        started_at: int,
+        xcoms: XComReader,
+        resume: Any = None,
+    ) -> None:
+        self.key = key  # the scheduler's own; a worker hands it back untouched
+        self.dag = dag
+        self.task = task
+        self.run = run
+        self.map_index = map_index
+        self.try_number = try_number
+        self.max_tries = max_tries
+        self.started_at = started_at  # of this try, also when a sensor is poked again
+        self.xcoms = xcoms
+        self.resume = resume  # the worker's own, kept between two pokes of one attempt; None at a fresh start
+
+
+class Outcome:
+    """What an attempt left. `kind` is an AttemptOutcome value, or "waiting" (a sensor between two pokes)."""
+
+    __slots__ = ("error", "kind", "mode", "reason", "resume", "retry", "skip", "until", "xcoms")
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        reason: str | None = None,
+        error: str | None = None,
+        retry: bool = True,
+        xcoms: tuple[tuple[str, str], ...] = (),
+        skip: tuple[str, ...] = (),
+        until: int | None = None,
+        mode: str | None = None,
+        resume: Any = None,
+    ) -> None:
+        self.kind = kind
+        self.reason = reason  # one readable line
+        self.error = error  # class name of the exception
+        self.retry = retry  # False: fail now whatever retries are left (FailTask, a sensor's timeout)
+        self.xcoms = xcoms  # (key, encoded text)
+        self.skip = skip  # ids of direct or transitive downstream tasks that are to be skipped
+        self.until = until  # waiting: when to poke again (or to notice the timeout), microseconds
+        self.mode = mode  # waiting: "poke" or "reschedule"
+        self.resume = resume  # waiting in poke mode: handed back in the next Workload
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.kind!r}, reason={self.reason!r})"
