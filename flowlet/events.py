@@ -101,15 +101,16 @@ class Listeners:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception:
+            except Exception as error:
                 self._drop(listener)
-                _log_dropped(listener)
+                _log_dropped(listener, error)
 
     def _drop(self, listener: Listener) -> None:
         self._listeners = tuple(one for one in self._listeners if one != listener)
 
 
-def _log_dropped(listener: Listener) -> None:
+def _log_dropped(listener: Listener, error: Exception) -> None:
     import logging
 
-    logging.getLogger("flowlet.events").exception("the listener %r raised and is not called again", listener)
+    log = logging.getLogger("flowlet.events")
+    log.error("the listener %r raised and is not called again", listener, exc_info=error)

@@ -85,4 +85,5 @@ def get_bool(section: str, key: str, default: bool) -> bool:
 
 
 def _wrong(section: str, key: str, text: str, wanted: str) -> SettingError:
-    return SettingError(f"{variable(section, key)}={text!r} in the environment: must be {wanted}. Correct or unset it.")
+    place = f"{variable(section, key)}={text!r} in the environment"
+    return SettingError(f"{place}: must be {wanted}. Correct or unset it.")
