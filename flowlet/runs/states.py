@@ -55,9 +55,23 @@ class AttemptOutcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: The same words as plain strings: rows and comparisons on hot paths use these (SQLite binds an exact
+#: `str` without looking for an adapter).
+NONE: Final = TaskState.NONE.value
+SCHEDULED: Final = TaskState.SCHEDULED.value
+QUEUED: Final = TaskState.QUEUED.value
+RUNNING: Final = TaskState.RUNNING.value
+SUCCESS: Final = TaskState.SUCCESS.value
+FAILED: Final = TaskState.FAILED.value
+SKIPPED: Final = TaskState.SKIPPED.value
+UPSTREAM_FAILED: Final = TaskState.UPSTREAM_FAILED.value
+REMOVED: Final = TaskState.REMOVED.value
+UP_FOR_RETRY: Final = TaskState.UP_FOR_RETRY.value
+UP_FOR_RESCHEDULE: Final = TaskState.UP_FOR_RESCHEDULE.value
+
 _T = TaskState
 
-TERMINAL: Final = frozenset({_T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.UPSTREAM_FAILED, _T.REMOVED})
+TERMINAL: Final = frozenset({SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, REMOVED})
 
 #: From a state, where a task instance may go. Clearing (any terminal state back to none) is the only
 #: way out of a terminal state.

@@ -1,0 +1,453 @@
+"""Engine: one scheduler on one file, inside whatever program opens it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from flowlet import events, settings
+from flowlet.authoring.spec import DagSpec
+from flowlet.clock import Clock, SystemClock, to_micros
+from flowlet.engine.run import DagRun
+from flowlet.engine.values import Values, types_in
+from flowlet.errors import EngineClosed, FlowletError, PoolNotFound, RunNotFound, TaskNotFound
+from flowlet.registry.registry import Registry
+from flowlet.runs.hydrate import run_from_rows
+from flowlet.scheduler import requests
+from flowlet.scheduler.brain import Brain, same_run
+from flowlet.scheduler.loop import Scheduler
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.engine.control import ControlServer
+    from flowlet.executors.base import Executor
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.store import Store
+    from flowlet.worker.worker import Worker
+
+_UNSET: Any = object()
+_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
+
+
+class Engine:
+    """Scheduler, executor and store on one loop.
+
+        async with Engine("flowlet.db", dags=[etl]) as engine:
+            run = await engine.trigger("etl", conf={"day": "2026-01-01"})
+            await run.wait()
+
+    `path`: the SQLite file, or ":memory:". `durability`: "full" survives a power cut, "process" any crash of
+    the process. `schedules=False` fires no schedules. `execute=False` commits what is asked and starts
+    nothing (the command line's way to write to a file without an owner). Raises StoreOwned if another
+    scheduler owns the file, StoreUnfit if the file is not usable. It installs no signal handlers.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = ":memory:",
+        *,
+        dags: Iterable[DAG] = (),
+        executor: Executor | str | None = None,
+        parallelism: int | None = None,
+        durability: str = "full",
+        schedules: bool = True,
+        execute: bool = True,
+        pools: Mapping[str, int] | None = None,
+        clock: Clock | None = None,
+        control: bool = True,
+        capture: str = "logging",
+        grace: float = 30.0,
+        unlimited: bool = False,
+    ) -> None:
+        if durability not in ("full", "process"):
+            raise FlowletError(f"durability={durability!r}: must be 'full' or 'process'")
+        self.path = str(path)
+        self.registry = Registry()
+        self.listeners = events.Listeners()
+        self.clock: Clock = clock or SystemClock()
+        self._dags = list(dags)
+        self._parallelism = parallelism
+        self._executor_choice = executor
+        self._durability = durability
+        self._schedules, self._execute = schedules, execute
+        self._pools = dict(pools or {})
+        self._control = control and self.path != ":memory:" and execute
+        self._capture = capture
+        self._grace = grace
+        self._unlimited = unlimited
+        self._store: Store | None = None
+        self._scheduler: Scheduler | None = None
+        self._worker: Worker | None = None
+        self._group: Any = None
+        self._server: ControlServer | None = None
+        self.ended = anyio.Event()
+        """Set when the scheduler has ended, by close or by a failure (which `check` raises)."""
+        self._closed = False
+
+    # -- opening and closing -------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        from flowlet.store import Store
+
+        for dag in self._dags:
+            self.registry.add(dag)
+        self._store = await Store.open(self.path, durability=self._durability, clock=self.clock)
+        try:
+            await self._open(self._store)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._store.close()
+            raise
+        return self
+
+    async def _open(self, store: Store) -> None:
+        self.executor = self._make_executor()
+        self.brain = await self._make_brain(store)
+        self._values = Values(self.brain, store)
+        self._scheduler = Scheduler(
+            brain=self.brain, store=store, executor=self.executor, clock=self.clock, xcoms=self._values,
+            listeners=self.listeners, call_back=self._call_back,
+        )  # fmt: skip
+        self._worker = self._make_worker(store)
+        await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
+        for kind, text in store.found:
+            self._scheduler.post(requests.Note(kind, text))
+        await self._register_all(store)
+        self._group = asyncio.TaskGroup()
+        await self._group.__aenter__()
+        self._group.create_task(self._run_scheduler(), name="flowlet:scheduler")
+        if self._control:
+            await self._open_control()
+        await self._scheduler.ask(requests.SetPool, "default_pool", self._default_pool, on_file=True)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        """Graceful and bounded: bodies get `grace` seconds, what is left is interrupted and goes on next time."""
+        assert self._scheduler is not None and self._store is not None  # noqa: S101  entered
+        with anyio.CancelScope(shield=True):
+            self._scheduler.drain()
+            await self.executor.close(self._grace if kind is None else 0.0)
+            self._scheduler.stop()
+            with anyio.move_on_after(self._grace + 10):
+                await self.ended.wait()
+            if self._server is not None:
+                await self._server.close()
+            await self._group.__aexit__(None, None, None)
+            if self._worker is not None:
+                self._worker.close()
+            await self._store.close()
+        failure = self._scheduler.failure
+        self._closed = True
+        if failure is not None and kind is None and not isinstance(failure, EngineClosed):
+            raise failure
+
+    async def _run_scheduler(self) -> None:
+        assert self._scheduler is not None  # noqa: S101  opened
+        try:
+            await self._scheduler.run()
+        finally:
+            self.ended.set()
+
+    # -- wiring --------------------------------------------------------------------------------------
+
+    def _make_executor(self) -> Executor:
+        from flowlet.executors.local import LocalExecutor
+        from flowlet.executors.sequential import SequentialExecutor
+
+        choice = self._executor_choice or settings.get_choice("core", "executor", "LocalExecutor", _EXECUTORS)
+        if not isinstance(choice, str):
+            return choice
+        if choice not in _EXECUTORS:
+            raise FlowletError(f"executor={choice!r}: must be one of {', '.join(_EXECUTORS)}, or an Executor")
+        if choice == "SequentialExecutor":
+            return SequentialExecutor()
+        parallelism = self._parallelism or settings.get_int("core", "parallelism", 32, at_least=1)
+        return LocalExecutor(parallelism=parallelism)
+
+    async def _make_brain(self, store: Store) -> Brain:
+        (run_id, task_id) = (await store.fetch("max_ids"))[0]
+        brain = Brain(
+            parallelism=self.executor.parallelism, first_run_id=run_id + 1, first_task_id=task_id + 1,
+            executing=self._execute, schedules=self._schedules, unlimited=self._unlimited,
+        )  # fmt: skip
+        self._default_pool = brain.admission.pool("default_pool").size
+        for name, slots, _, _ in await store.fetch("pools"):
+            brain.admission.set_pool(name, slots)
+            if name == "default_pool":
+                self._default_pool = slots
+        return brain
+
+    def _make_worker(self, store: Store) -> Worker:
+        from flowlet.worker.logs import Logs
+        from flowlet.worker.worker import Worker
+
+        folder = None if store.in_memory else Path(f"{store.path}.logs")
+        return Worker(clock=self.clock, logs=Logs(folder), capture=self._capture)
+
+    async def _register_all(self, store: Store) -> None:
+        assert self._scheduler is not None  # noqa: S101  opened
+        on_file = {row[0]: row for row in await store.fetch("dags")}
+        for name, slots in self._pools.items():
+            self._scheduler.post(requests.SetPool(name, slots))
+        runs = await self._active_rows(store)
+        for entry in self.registry.list_():
+            await self._register(store, entry.dag, entry.spec, on_file.get(entry.spec.dag_id), runs)
+        if not self._execute:
+            for dag_id in on_file.keys() - {entry.spec.dag_id for entry in self.registry.list_()}:
+                await self._register(store, None, DagSpec.from_json(on_file[dag_id][2]), on_file[dag_id], runs)
+
+    async def _register(self, store: Store, dag: DAG | None, spec: DagSpec, row: Any, runs: Mapping[str, Any]) -> None:
+        assert self._scheduler is not None  # noqa: S101  opened
+        newest = past = None
+        if row is not None:
+            ((newest,),) = await store.fetch("newest_logical_date", dag_id=spec.dag_id)
+            past = await self._past(store, spec, newest)
+        mine = [(run, tasks, None) for run, tasks in runs.get(spec.dag_id, ())]
+        self._scheduler.post(requests.Register(dag, spec, row, mine, newest, past))
+
+    async def _past(self, store: Store, spec: DagSpec, newest: int | None) -> Any:
+        """The latest run on file, for depends_on_past."""
+        if newest is None or not any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
+            return None
+        return await self._run_before(store, spec, newest + 1)
+
+    async def _run_before(self, store: Store, spec: DagSpec, date: int) -> Any:
+        name = "previous_scheduled_run" if spec.catchup else "previous_run"
+        rows = await store.fetch(name, dag_id=spec.dag_id, logical_date=date)
+        if not rows:
+            return None
+        states = await store.fetch("task_states", run=rows[0][0])
+        return rows[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1}
+
+    async def _active_rows(self, store: Store) -> dict[str, list[tuple[Any, list[Any]]]]:
+        """dag_id to its active runs on file, each with the rows of its tasks."""
+        by_run: dict[int, list[Any]] = {}
+        for row in await store.fetch("active_tasks"):
+            by_run.setdefault(row[1], []).append(row)
+        by_dag: dict[str, list[tuple[Any, list[Any]]]] = {}
+        for row in await store.fetch("active_runs"):
+            by_dag.setdefault(row[1], []).append((row, by_run.get(row[0], [])))
+        return by_dag
+
+    async def _open_control(self) -> None:
+        from flowlet.engine.control import ControlServer, control_path
+        from flowlet.engine.verbs import perform
+
+        store = self._parts()[1]
+        path = control_path(store.path)
+        self._server = await ControlServer.open(path, lambda verb, args: perform(self, verb, args), self._group)
+        store.publish_control(path)
+
+    def _call_back(self, what: Any, name: str, outcome: Any) -> None:
+        """Callbacks run after the commit, bounded, and never touch a state."""
+        if name == "dag":
+            entry = self.brain.entries.get(what.dag_id)
+            dag = entry.dag if entry is not None else None
+            called = "success" if what.state == "success" else "failure"
+            if dag is None or not getattr(dag, f"on_{called}_callback"):
+                return
+            self._group.create_task(self._run_dag_callbacks(what, dag, called), name="flowlet:callbacks")
+        else:
+            self._group.create_task(self._run_callbacks(what, name, outcome), name="flowlet:callbacks")
+
+    async def _run_callbacks(self, work: Any, name: str, outcome: Any) -> None:
+        assert self._worker is not None and self._scheduler is not None  # noqa: S101  opened
+        for problem in await self._worker.run_callbacks(work, name, outcome):
+            self._scheduler.post(requests.Note("callback_failed", problem, work))
+
+    async def _run_dag_callbacks(self, run: ActiveRun, dag: DAG, name: str) -> None:
+        assert self._worker is not None and self._scheduler is not None  # noqa: S101  opened
+        for problem in await self._worker.run_dag_callbacks(dag, run.facts, name, run.reason):
+            self._scheduler.post(requests.Note("callback_failed", f"DAG {run.dag_id!r}: {problem}"))
+
+    # -- verbs ---------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise if the engine is not running (any more), with the reason."""
+        if self._scheduler is None or self._closed:
+            raise EngineClosed("the engine is not open: use it inside `async with Engine(...) as engine`")
+        if self._scheduler.failure is not None:
+            raise self._scheduler.failure
+
+    async def trigger(
+        self,
+        dag_id: str,
+        *,
+        conf: Mapping[str, Any] | None = None,
+        logical_date: datetime | None = _UNSET,
+        run_id: str | None = None,
+    ) -> DagRun:
+        """Make a run; it is on file when this returns.
+
+        Without `logical_date`: now. None: a run without a date. A run_id given twice, with the same conf and
+        date, is the same run. Raises DagNotFound, RunExists, ParamError, XComError (conf is not JSON).
+        """
+        self.check()
+        scheduler, store = self._parts()
+        entry = self.brain.entry(dag_id)
+        text = self._conf(entry, conf)
+        date = requests.NOW if logical_date is _UNSET else _moment(logical_date)
+        request = requests.Trigger(dag_id, _checked_run_id(run_id), date, text, None)
+        if run_id is not None and run_id not in entry.active:
+            known = await self._find(dag_id, run_id)
+            if known is not None:
+                return DagRun(self, same_run(known, request))
+        past = None
+        if entry.has_past and date is not None and date != requests.NOW:
+            past = await self._run_before(store, entry.spec, date)
+        run = await scheduler.ask(requests.Trigger, *request[:4], past)
+        return DagRun(self, run)
+
+    async def run(self, dag_id: str, run_id: str) -> DagRun:
+        """A run by its id, live or finished; RunNotFound."""
+        self.check()
+        entry = self.brain.entries.get(dag_id)
+        run = entry.active.get(run_id) if entry is not None else None
+        run = run or await self._find(dag_id, run_id)
+        if run is None:
+            raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")
+        return DagRun(self, run)
+
+    async def cancel(self, dag_id: str, run_id: str) -> DagRun:
+        """End a run before its time; a finished one stays as it is."""
+        run = await self.run(dag_id, run_id)
+        scheduler, _ = self._parts()
+        await scheduler.ask(requests.Cancel, run._run, "cancelled")
+        return run
+
+    async def pause(self, dag_id: str) -> None:
+        """No scheduled runs, and no new tasks of the active ones, until unpaused."""
+        await self._parts()[0].ask(requests.Pause, dag_id, True)
+
+    async def unpause(self, dag_id: str) -> None:
+        """Go on; the ticks that fell into the pause are recorded as skipped."""
+        await self._parts()[0].ask(requests.Pause, dag_id, False)
+
+    async def set_pool(self, name: str, slots: int, description: str = "") -> None:
+        """Make a pool or change its size."""
+        if slots < 0:
+            raise FlowletError(f"pool {name!r}: slots={slots} must not be negative")
+        await self._parts()[0].ask(requests.SetPool, name, slots, description)
+
+    async def delete_pool(self, name: str) -> None:
+        """Tasks that name it wait until it exists again. PoolNotFound."""
+        await self._parts()[0].ask(requests.DeletePool, name)
+
+    async def pools(self) -> dict[str, dict[str, int]]:
+        """Name to slots and how many are taken."""
+        self.check()
+        return {name: {"slots": pool.size, "used": pool.used} for name, pool in self.brain.admission.pools.items() if pool.size}
+
+    async def add(self, dag: DAG) -> None:
+        """Register a DAG while the engine runs."""
+        self.check()
+        scheduler, store = self._parts()
+        entry = self.registry.add(dag)
+        rows = await store.fetch("dag", dag_id=entry.spec.dag_id)
+        row = rows[0] if rows else None
+        known = entry.spec.dag_id in self.brain.entries
+        runs = {} if known else await self._active_rows(store)
+        newest = (await store.fetch("newest_logical_date", dag_id=entry.spec.dag_id))[0][0] if row else None
+        mine = [(run, tasks, None) for run, tasks in runs.get(entry.spec.dag_id, ())]
+        await scheduler.ask(requests.Register, dag, entry.spec, row, mine, newest, await self._past(store, entry.spec, newest))
+
+    def dags(self) -> list[str]:
+        """The ids of all registered DAGs."""
+        return sorted(self.brain.entries)
+
+    async def why(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+        """Why a task does not start, or how it stands: a sentence."""
+        run = (await self.run(dag_id, run_id))._run
+        ti = run.find(task_id, map_index)
+        if ti is None:
+            raise TaskNotFound(f"the run {run_id!r} of DAG {dag_id!r} has no task {task_id!r}")
+        return self.brain.why(ti)
+
+    def next_due(self) -> int | None:
+        """When the scheduler will look again by itself, microseconds."""
+        return self.brain.next_due()
+
+    async def checkpoint(self) -> None:
+        await self._parts()[1].checkpoint()
+
+    async def prune(self, *, keep_days: int = 90, keep_runs: int = 100) -> Any:
+        """Delete what is older than `keep_days` beyond the newest `keep_runs` runs of each DAG."""
+        return await self._parts()[1].prune(self.clock.now(), keep_days, keep_runs)
+
+    async def backup(self, path: str | Path) -> None:
+        await self._parts()[1].backup(path)
+
+    # -- for runs ------------------------------------------------------------------------------------
+
+    def types_of(self, dag_id: str) -> Mapping[str, type] | None:
+        """The attrs and data classes of the DAG's own module, by name: what its values may be."""
+        entry = self.brain.entries.get(dag_id)
+        return None if entry is None or entry.dag is None else types_in(entry.dag)
+
+    async def load_xcoms(self, run: ActiveRun) -> None:
+        """The values of a run that a restart left in the file only."""
+        _, store = self._parts()
+        values: dict[tuple[str, int], list[tuple[str, str]]] = {}
+        for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
+            values.setdefault((task_id, map_index), []).append((key, value))
+        for ti in run.tasks:
+            if ti.xcoms is None:
+                ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))
+
+    async def _find(self, dag_id: str, run_id: str) -> ActiveRun | None:
+        """A run that is on file only."""
+        _, store = self._parts()
+        rows = await store.fetch("run", dag_id=dag_id, run_id=run_id)
+        if not rows:
+            return None
+        entry = self.brain.entry(dag_id)
+        run, _ = run_from_rows(entry.spec, rows[0], await store.fetch("tasks_of_run", run=rows[0][0]))
+        run.tasks = [ti for ti in run.tasks if ti.id]
+        for task_id, _, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
+            ti = next((ti for ti in run.tasks if ti.spec.task_id == task_id), None)
+            if ti is not None and outcome in ("failed", "timed_out"):
+                ti.errors = [*(ti.errors or ()), error or outcome]
+        await self.load_xcoms(run)
+        return run
+
+    def _conf(self, entry: Any, conf: Mapping[str, Any] | None) -> str:
+        """conf as JSON text, checked against the DAG's params."""
+        from flowlet.engine.values import conf_text
+
+        return conf_text(entry.dag, conf)
+
+    def _parts(self) -> tuple[Scheduler, Store]:
+        self.check()
+        assert self._scheduler is not None and self._store is not None  # noqa: S101  checked
+        return self._scheduler, self._store
+
+
+def _moment(date: datetime | None) -> int | None:
+    if date is None:
+        return None
+    if date.tzinfo is None:
+        from flowlet.authoring.dates import default_timezone, zone_of
+
+        date = date.replace(tzinfo=zone_of(default_timezone()))
+    return to_micros(date)
+
+
+def _checked_run_id(run_id: str | None) -> str | None:
+    if run_id is None:
+        return None
+    from flowlet.engine.values import checked_run_id
+
+    return checked_run_id(run_id)
+
+
+def loop_is_running() -> bool:
+    """Whether this thread has a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

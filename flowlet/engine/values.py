@@ -1,0 +1,92 @@
+"""Where a body's values come from: memory while the run is active, else the file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowlet.errors import FlowletError, XComError
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.runs.instances import TaskInstance
+    from flowlet.scheduler.brain import Brain
+    from flowlet.store import Store
+
+
+class Values:
+    """The worker's XComReader."""
+
+    def __init__(self, brain: Brain, store: Store) -> None:
+        self._brain = brain
+        self._store = store
+
+    def get(self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str | None:
+        """The value of one task instance, as encoded text, or None."""
+        ti = self._active(dag_id, run_id, task_id, map_index)
+        if ti is not None and ti.xcoms is not None:
+            for name, text in ti.xcoms:
+                if name == key:
+                    return text
+            return None
+        rows = self._store.fetch_now(
+            "xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index, key=key
+        )
+        return rows[0][0] if rows else None
+
+    def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
+        """(map_index, value) of every instance of a task that pushed."""
+        rows = self._store.fetch_now("xcom_mapped", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key)
+        return [(index, text) for index, text in rows]
+
+    def _active(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskInstance | None:
+        entry = self._brain.entries.get(dag_id)
+        run = entry.active.get(run_id) if entry is not None else None
+        return None if run is None else run.find(task_id, map_index)
+
+
+def types_in(dag: DAG) -> Mapping[str, type]:
+    """Classes that the DAG's own module defines, by name."""
+    module = next((m for op in dag.tasks if (m := _module_of(op)) is not None), None)
+    if module is None:
+        return {}
+    return {name: thing for name, thing in vars(module).items() if isinstance(thing, type)}
+
+
+def _module_of(operator: Any) -> Any:
+    function = getattr(operator, "python_callable", None)
+    return sys.modules.get(getattr(function, "__module__", "") or "")
+
+
+def conf_text(dag: DAG | None, conf: Mapping[str, Any] | None) -> str:
+    """conf as JSON, refused with a clear error; the DAG's params are checked with it."""
+    import json
+
+    if conf is not None and not isinstance(conf, Mapping):
+        raise XComError(f"conf must be a mapping, not {type(conf).__name__}")
+    if dag is not None and len(dag.params):
+        from flowlet.authoring.params import merge_params
+
+        merge_params(dag.params, None, conf or {})
+    if not conf:
+        return "{}"
+    try:
+        return json.dumps(conf, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise XComError(f"conf is not JSON: {error}") from None
+
+
+def checked_run_id(run_id: object) -> str:
+    """1 to 250 of letters, digits and `_.-:+~`; not one that a schedule would give."""
+    import re
+
+    if not isinstance(run_id, str) or not re.fullmatch(r"[\w.\-:+~]{1,250}", run_id) or run_id in (".", ".."):
+        raise RunIdError(f"run_id {run_id!r}: must be 1 to 250 letters, digits and _ . - : + ~, and not '.' or '..'")
+    if run_id.startswith("scheduled__"):
+        raise RunIdError(f"run_id {run_id!r}: ids that begin with 'scheduled__' belong to the schedule; give another")
+    return run_id
+
+
+class RunIdError(FlowletError, ValueError):
+    """A run_id that cannot be used."""

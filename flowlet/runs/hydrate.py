@@ -1,0 +1,79 @@
+"""A run rebuilt from its rows: after a restart, for another process, when the DAG's code has changed.
+
+Row shapes are those of the store's statements `active_runs` and `active_tasks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowlet.runs.instances import ActiveRun, TaskInstance
+from flowlet.runs.plan import count
+from flowlet.runs.states import NONE, RUNNING, TERMINAL
+
+if TYPE_CHECKING:
+    from flowlet.authoring.spec import DagSpec
+
+Row = Sequence[Any]
+
+
+def run_from_rows(spec: DagSpec, run_row: Row, task_rows: Iterable[Row]) -> tuple[ActiveRun, list[Row]]:
+    """The run as it stands on file, and the rows of tasks that the DAG no longer has.
+
+    Tasks that the DAG has and the file has not get the id 0: they are to be added.
+    """
+    run = _run(spec, run_row)
+    run.tasks = [TaskInstance(run, task, 0) for task in spec.tasks]
+    vanished = []
+    for row in task_rows:
+        task = spec.by_id.get(row[2])
+        if task is None or row[3] != -1:
+            vanished.append(row)
+        else:
+            _fill(run.tasks[task.index], row)
+    _count_all(run)
+    return run, vanished
+
+
+def _run(spec: DagSpec, row: Row) -> ActiveRun:
+    (id_, _, run_id, run_type, state, logical, start, end, run_after, due, queued, started, ended, reason, conf) = row
+    run = ActiveRun(
+        id=id_, spec=spec, run_id=run_id, run_type=run_type, logical_date=logical, interval_start=start,
+        interval_end=end, run_after=run_after, queued_at=queued, conf=conf, due_at=due,
+    )  # fmt: skip
+    run.state = run.shown = state
+    run.started_at, run.ended_at, run.reason = started, ended, reason
+    run.saved = True
+    return run
+
+
+def _fill(ti: TaskInstance, row: Row) -> None:
+    (
+        ti.id, _, _, ti.map_index, state, ti.try_number, ti.max_tries, _, _, ti.queued_at, ti.started_at,
+        ti.ended_at, ti.outcome, ti.reason, _, ti.crashes, ti.wake_at, _, because,
+    ) = row  # fmt: skip
+    ti.state = ti.shown = state
+    ti.reason = ti.reason or because
+    ti.xcoms = None if ti.try_number else ()
+
+
+def _count_all(run: ActiveRun) -> None:
+    specs = run.spec.tasks
+    run.unfinished = 0
+    for ti in run.tasks:
+        ti.setups = sum(specs[up].is_setup for up in ti.spec.upstream)
+    for ti in run.tasks:
+        if ti.state in TERMINAL:
+            for index in ti.spec.downstream:
+                count(run.tasks[index], ti, ti.state)
+            continue
+        run.unfinished += 1
+        if ti.state != NONE:
+            ti.released = True
+            run.released += 1
+
+
+def was_executing(ti: TaskInstance) -> bool:
+    """Its attempt had started and nobody wrote how it ended."""
+    return ti.state == RUNNING

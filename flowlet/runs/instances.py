@@ -1,0 +1,186 @@
+"""A DagRun and its task instances as the scheduler holds them while the run is active.
+
+Readiness is counters: a task instance knows how many of its direct upstreams ended in which state, so a
+finished task costs its out-degree and nothing is ever scanned (law 2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowlet.runs.states import NONE, QUEUED, RUNNING
+
+if TYPE_CHECKING:
+    from flowlet.authoring.spec import DagSpec, TaskSpec
+
+class TaskInstance:
+    """One task in one run. Moments are microseconds; `state` is what is (being) written to the file."""
+
+    __slots__ = (
+        "blocker", "crashes", "ended_at", "errors", "failed", "holds", "id", "map_index", "max_tries", "outcome",
+        "queued_at", "reason", "released", "removed", "run", "setups", "setups_skipped", "setups_succeeded",
+        "shown", "skipped", "spec", "started_at", "state", "succeeded", "total", "try_number",
+        "upstream_failed", "wake_at", "work", "xcoms",
+    )  # fmt: skip
+
+    def __init__(self, run: ActiveRun, spec: TaskSpec, id: int, map_index: int = -1) -> None:  # noqa: A002  the row's name
+        self.run = run
+        self.spec = spec
+        self.id = id
+        self.map_index = map_index
+        self.state: str = NONE
+        self.shown: str = NONE
+        """The state that is on file: what a user is told."""
+        self.try_number = 0
+        self.max_tries = spec.retries
+        self.crashes = 0
+        self.total = len(spec.upstream)
+        self.succeeded = self.failed = self.skipped = self.upstream_failed = self.removed = 0
+        self.setups = self.setups_succeeded = self.setups_skipped = 0
+        self.released = False
+        """Its trigger rule has let it go and it has not ended: it is somewhere on its way."""
+        self.blocker: Any = None
+        """The limit that keeps a released instance from starting."""
+        self.holds = False
+        """It holds slots (pool, run, task limits)."""
+        self.queued_at: int | None = None
+        self.started_at: int | None = None
+        self.ended_at: int | None = None
+        self.wake_at: int | None = None
+        self.outcome: str | None = None
+        self.reason: str | None = None
+        self.errors: list[str] | None = None
+        """Class names of the exceptions of its failed attempts."""
+        self.xcoms: tuple[tuple[str, str], ...] | None = ()
+        """(key, encoded text) that the last attempt left; None: they stand in the file."""
+        self.work: Any = None
+        """The workload of the attempt that is running."""
+
+    @property
+    def key(self) -> str:
+        """`task_id`, or `task_id[3]` of a mapped task."""
+        return self.spec.task_id if self.map_index < 0 else f"{self.spec.task_id}[{self.map_index}]"
+
+    def __repr__(self) -> str:
+        return f"<{self.run.dag_id}/{self.run.run_id}/{self.key} {self.state} try {self.try_number}>"
+
+class ActiveRun:
+    """One DagRun with its task instances; `tasks[i]` belongs to `spec.tasks[i]`."""
+
+    __slots__ = (
+        "conf", "dag_id", "due_at", "ended_at", "facts", "followers", "gate", "held", "id", "interval_end",
+        "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_waiting", "queued_at", "reason",
+        "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
+        "task_limits", "tasks", "unfinished",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        id: int,  # noqa: A002  the row's name
+        spec: DagSpec,
+        run_id: str,
+        run_type: str,
+        logical_date: int | None,
+        interval_start: int | None,
+        interval_end: int | None,
+        run_after: int,
+        queued_at: int,
+        conf: str = "{}",
+        due_at: int | None = None,
+    ) -> None:
+        self.id = id
+        self.spec = spec
+        self.dag_id = spec.dag_id
+        self.run_id = run_id
+        self.run_type = run_type
+        self.state: str = QUEUED
+        self.shown: str = QUEUED
+        self.logical_date = logical_date
+        self.interval_start = interval_start
+        self.interval_end = interval_end
+        self.run_after = run_after
+        self.due_at = due_at
+        self.queued_at = queued_at
+        self.started_at: int | None = None
+        self.ended_at: int | None = None
+        self.conf = conf
+        self.reason: str | None = None
+        self.saved = False
+        """Its rows exist, so moves must be written one by one; before, they enter with the rows."""
+        self.tasks: list[TaskInstance] = []
+        self.unfinished = 0
+        self.released = 0
+        """How many instances are on their way; none and something unfinished is a deadlock."""
+        self.past: Mapping[str, str] | ActiveRun | None = None
+        """The previous run, for depends_on_past; None for a first run."""
+        self.past_waiting: set[TaskInstance] = set()
+        self.followers: list[ActiveRun] = []
+        self.held: str | None = None
+        """Why a queued run does not begin."""
+        self.limit: Any = None
+        """Its max_active_tasks."""
+        self.gate: Any = None
+        """Shut while the DAG is paused."""
+        self.operators: Any = ()
+        """What the user wrote, by index; empty where the DAG's code is not loaded."""
+        self.task_limits: dict[str, Any] | None = None
+        self.facts: Any = None
+        self.on_over: list[Any] = []
+
+    def populate(self, first_id: int) -> None:
+        """Make one instance per task, with contiguous row ids."""
+        specs = self.spec.tasks
+        self.tasks = [TaskInstance(self, spec, first_id + i) for i, spec in enumerate(specs)]
+        self.unfinished = len(specs)
+        if any(spec.is_setup for spec in specs):
+            self._count_setups()
+
+    def _count_setups(self) -> None:
+        specs = self.spec.tasks
+        for ti in self.tasks:
+            ti.setups = sum(specs[up].is_setup for up in ti.spec.upstream)
+
+    def find(self, task_id: str, map_index: int = -1) -> TaskInstance | None:
+        """The instance of a task, or None."""
+        spec = self.spec.by_id.get(task_id)
+        if spec is None:
+            return None
+        ti = self.tasks[spec.index]
+        return ti if ti.map_index == map_index else None
+
+    def leaves(self) -> Iterator[TaskInstance]:
+        """The instances that decide how the run ended (Airflow: DagRun._tis_for_dagrun_state)."""
+        for ti in self.tasks:
+            if not ti.spec.downstream and (not ti.spec.is_teardown or ti.spec.on_failure_fail_dagrun):
+                yield ti
+
+    def state_of(self, task_id: str) -> str | None:
+        """The state of a task, or None when the run never had it."""
+        ti = self.find(task_id)
+        return None if ti is None else ti.state
+
+    def is_async(self, ti: TaskInstance) -> bool:
+        """Whether its body runs on the loop."""
+        return not self.operators or bool(self.operators[ti.spec.index].is_async)
+
+    @property
+    def conf_value(self) -> dict[str, Any]:
+        """The conf as the user gave it."""
+        value: dict[str, Any] = json.loads(self.conf)
+        return value
+
+    def __repr__(self) -> str:
+        return f"<{self.dag_id}/{self.run_id} {self.state}>"
+
+def past_state(past: Mapping[str, str] | ActiveRun, task_id: str) -> str | None:
+    """The state of a task in the previous run."""
+    return past.state_of(task_id) if isinstance(past, ActiveRun) else past.get(task_id)
+
+def is_active(run: ActiveRun) -> bool:
+    """The run has not ended."""
+    return run.state in (QUEUED, RUNNING)
+
+__all__ = ["SUCCESS", "ActiveRun", "TaskInstance", "is_active", "past_state"]

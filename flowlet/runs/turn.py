@@ -1,0 +1,56 @@
+"""What one turn of the scheduler decided, before and after it is on file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowlet.runs.moves import AddEvent, Moves
+
+if TYPE_CHECKING:
+    from flowlet.runs.instances import ActiveRun, TaskInstance
+
+
+class Turn:
+    """Collects moves to commit, and what is to be done once they are committed."""
+
+    __slots__ = ("callbacks", "moves", "now", "over", "poke", "ready", "replies", "runs", "start", "stop", "touched", "wake")
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.moves = Moves()
+        self.runs: list[ActiveRun] = []
+        """New runs, whose rows enter with this turn."""
+        self.ready: list[TaskInstance] = []
+        """Released by their trigger rules, not yet started."""
+        self.touched: list[TaskInstance] = []
+        """Their state changed."""
+        self.wake: list[TaskInstance] = []
+        """Must be looked at again at their `wake_at`."""
+        self.start: list[TaskInstance] = []
+        """Start after the commit."""
+        self.poke: list[TaskInstance] = []
+        """Sensors between two pokes: go on, nothing to write."""
+        self.stop: list[Any] = []
+        """Workloads to cancel after the commit."""
+        self.over: list[ActiveRun] = []
+        """Runs that ended."""
+        self.callbacks: list[tuple[TaskInstance, str, Any]] = []
+        """(instance, "success" | "failure" | "retry" | "skipped", outcome)."""
+        self.replies: list[tuple[Any, Any]] = []
+        """(request, answer or exception) for those who asked."""
+
+    def event(self, kind: str, text: str, *, run: ActiveRun | None = None, ti: TaskInstance | None = None, dag_id: str | None = None) -> None:
+        """Record something that somebody will ask about."""
+        run = ti.run if ti is not None else run
+        self.moves.add_event.append(
+            AddEvent(
+                self.now,
+                kind,
+                run.dag_id if run is not None else dag_id,
+                run.run_id if run is not None else None,
+                ti.spec.task_id if ti is not None else None,
+                ti.map_index if ti is not None else None,
+                ti.try_number if ti is not None else None,
+                text,
+            )
+        )

@@ -1,0 +1,464 @@
+"""The decisions: requests and time in, moves out. Plain and synchronous; carried out by `loop.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from flowlet.clock import from_micros, iso
+from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
+from flowlet.runs import plan
+from flowlet.runs.instances import ActiveRun, TaskInstance
+from flowlet.runs.moves import AddRun, AddTask, AddTick, DeletePool, MoveCursor, PauseDag, PutPool
+from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.runs.turn import Turn
+from flowlet.runs.why import why
+from flowlet.scheduler import registration, requests, ticks
+from flowlet.scheduler.entry import Entry
+from flowlet.scheduler.limits import Admission, Limit
+
+if TYPE_CHECKING:
+    from flowlet.timetables import Interval
+
+_DUE = frozenset({UP_FOR_RETRY, UP_FOR_RESCHEDULE, RUNNING})
+
+
+class Brain:
+    """All that the scheduler knows. `turn` is its only door."""
+
+    def __init__(
+        self, *, parallelism: int, first_run_id: int = 1, first_task_id: int = 1,
+        executing: bool = True, schedules: bool = True, unlimited: bool = False,
+    ) -> None:  # fmt: skip
+        self.entries: dict[str, Entry] = {}
+        self.admission = Admission(parallelism, unlimited=unlimited)
+        self.executing = executing
+        self.schedules = schedules and executing
+        self.unlimited = unlimited
+        self.draining = False
+        self.in_flight = 0
+        """Bodies that an executor has and has not delivered."""
+        self._run_id = first_run_id
+        self._task_id = first_task_id
+        self._timers: list[tuple[int, int, str, Any]] = []
+        self._timer_number = 0
+
+    # -- one turn ------------------------------------------------------------------------------------
+
+    def turn(self, asked: Sequence[Any], now: int) -> Turn:
+        """Apply what was asked and what is due; decide what follows."""
+        turn = Turn(now)
+        for request in asked:
+            self._apply(request, turn)
+        self._fire(turn)
+        self._follow_ends(turn)
+        self._set_timers(turn)
+        if self.executing and not self.draining:
+            self._admit(turn)
+        self._file_new_runs(turn)
+        return turn
+
+    def next_due(self) -> int | None:
+        """When to look again without being asked."""
+        return self._timers[0][0] if self._timers else None
+
+    def _apply(self, request: Any, turn: Turn) -> None:
+        """One request never costs another: what is wrong with it is its own answer."""
+        try:
+            answer = _APPLY[type(request)](self, request, turn)
+        except FlowletError as error:
+            answer = error
+        if getattr(request, "reply", None) is not None:
+            turn.replies.append((request.reply, answer))
+
+    # -- attempts ------------------------------------------------------------------------------------
+
+    def _ended(self, request: requests.Ended, turn: Turn) -> None:
+        work, outcome = request
+        ti: TaskInstance = work.key
+        self.in_flight -= 1
+        self.admission.parallel.used -= 1
+        if ti.work is not work or ti.state != RUNNING:
+            if outcome.kind != "cancelled":
+                self._discarded(requests.Discarded(work, outcome), turn)
+            return
+        if outcome.kind == "waiting":
+            self._wait(ti, outcome, turn)
+            return
+        ti.work = None
+        kind = outcome.kind
+        if kind == "succeeded":
+            plan.succeed(ti, outcome.xcoms, outcome.skip, turn)
+            called = "success"
+        elif kind == "skipped":
+            plan.skip(ti, outcome.reason, outcome.xcoms, turn)
+            called = "skipped"
+        elif kind in ("failed", "timed_out"):
+            again = plan.fail(
+                ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, xcoms=outcome.xcoms
+            )
+            called = "retry" if again else "failure"
+        else:
+            plan.interrupt(ti, outcome.reason or "the engine stopped", turn, crashed=False)
+            return
+        if getattr(work.task, f"on_{called}_callback"):
+            turn.callbacks.append((work, called, outcome))
+
+    def _wait(self, ti: TaskInstance, outcome: Any, turn: Turn) -> None:
+        """A sensor between two pokes: it keeps its slots in poke mode, and nothing in reschedule mode."""
+        if outcome.mode == "reschedule":
+            ti.work = None
+            plan.put_off(ti, outcome.until, turn)
+            return
+        ti.work.resume = outcome.resume
+        ti.wake_at = outcome.until
+        turn.wake.append(ti)
+
+    def _discarded(self, request: requests.Discarded, turn: Turn) -> None:
+        work, outcome = request
+        turn.event("late_result_discarded", f"try {work.try_number} came back as {outcome.kind} after it had been given up", ti=work.key)
+
+    # -- runs ----------------------------------------------------------------------------------------
+
+    def _trigger(self, request: requests.Trigger, turn: Turn) -> ActiveRun:
+        entry = self.entry(request.dag_id)
+        date = request.logical_date
+        if date == requests.NOW:
+            date = max(turn.now, (entry.newest_date or 0) + 1)
+        run_id = request.run_id or _manual_run_id(date, turn.now)
+        known = entry.active.get(run_id)
+        if known is not None:
+            return same_run(known, request)
+        if date is not None and any(run.logical_date == date for run in entry.active.values()):
+            raise RunExists(f"DAG {entry.spec.dag_id!r} has a run with logical date {iso(date)} already")
+        interval = None if date is None else entry.schedule.timetable.infer_manual(date)
+        return self._make_run(entry, run_id, request.run_type, date, interval, turn, conf=request.conf, past=request.past)
+
+    def _make_run(
+        self, entry: Entry, run_id: str, run_type: str, date: int | None, interval: Interval | None, turn: Turn,
+        *, conf: str = "{}", due: int | None = None, past: Any = None,
+    ) -> ActiveRun:  # fmt: skip
+        run = ActiveRun(
+            id=self._run_id, spec=entry.spec, run_id=run_id, run_type=run_type, logical_date=date,
+            interval_start=interval.start if interval else None, interval_end=interval.end if interval else None,
+            run_after=due if due is not None else (date if date is not None else turn.now),
+            queued_at=turn.now, conf=conf, due_at=due,
+        )  # fmt: skip
+        self._run_id += 1
+        run.populate(self._task_id)
+        self._task_id += len(run.tasks)
+        if date is not None:
+            entry.newest_date = max(entry.newest_date or date, date)
+        turn.runs.append(run)
+        self.adopt(entry, run, past)
+        self._begin_queued(entry, turn)
+        return run
+
+    def adopt(self, entry: Entry, run: ActiveRun, past: Any = None) -> None:
+        """The run is active from now on."""
+        entry.active[run.run_id] = run
+        run.limit = Limit(f"max_active_tasks of the run {run.run_id}", entry.spec.max_active_tasks)
+        run.gate = None if self.unlimited else entry.gate
+        run.operators = entry.operators
+        if entry.has_past:
+            run.past = entry.previous_of(run, past)
+            if isinstance(run.past, ActiveRun):
+                run.past.followers.append(run)
+        if run.state == QUEUED:
+            entry.enqueue(run)
+        else:
+            entry.running += 1
+
+    def _begin_queued(self, entry: Entry, turn: Turn) -> None:
+        """Let queued runs begin while there is room; say of the first that cannot why."""
+        while (run := entry.next_queued()) is not None:
+            run.held = self._held(entry, run, turn)
+            if run.held is not None:
+                return
+            entry.dequeue()
+            entry.running += 1
+            plan.begin(run, turn)
+            if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
+                self._at(turn.now + entry.spec.dagrun_timeout, "timeout", run)
+
+    def _held(self, entry: Entry, run: ActiveRun, turn: Turn) -> str | None:
+        if not self.executing or entry.dag is None:
+            return "no scheduler runs this DAG now"
+        if self.unlimited:
+            return None
+        if entry.paused:
+            return str(entry.gate)
+        if entry.running >= entry.spec.max_active_runs:
+            return f"max_active_runs ({entry.running} of {entry.spec.max_active_runs} active)"
+        if run.logical_date is not None and run.logical_date > turn.now:
+            self._at(run.logical_date, "begin", entry)
+            return f"its logical date {iso(run.logical_date)} is in the future"
+        return None
+
+    def _cancel(self, request: requests.Cancel, turn: Turn) -> ActiveRun:
+        if request.run.state in (QUEUED, RUNNING):
+            plan.stop_run(request.run, request.reason, turn)
+            turn.event("run_cancelled", request.reason, run=request.run)
+        return request.run
+
+    def _follow_ends(self, turn: Turn) -> None:
+        """What the end of a run makes room for; runs that begin may end at once, so the list grows."""
+        for run in turn.over:
+            entry = self.entries[run.dag_id]
+            entry.active.pop(run.run_id, None)
+            if run.started_at is not None or entry.running > len(entry.active):
+                entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
+            entry.remember(run)
+            self._pause_after_failures(entry, run, turn)
+            self._begin_queued(entry, turn)
+            if entry.waits:
+                self._plan_ticks(entry, turn)
+
+    def _pause_after_failures(self, entry: Entry, run: ActiveRun, turn: Turn) -> None:
+        limit = entry.spec.max_consecutive_failed_dag_runs
+        if limit and entry.failures >= limit and run.state == FAILED and not entry.paused:
+            self._set_paused(entry, True, turn)
+            turn.event("paused", f"the last {limit} runs failed (max_consecutive_failed_dag_runs)", run=run)
+
+    # -- schedules -----------------------------------------------------------------------------------
+
+    def _plan_ticks(self, entry: Entry, turn: Turn) -> None:
+        if not self.schedules or entry.paused or entry.dag is None:
+            return
+        before = ticks.rewind(entry.schedule, entry.cursor, turn.now)
+        if before is not None:
+            self._carry_plan(entry, before, turn)
+        self._carry_plan(entry, ticks.plan_ticks(entry.schedule, entry.cursor, turn.now, room=entry.room), turn)
+
+    def _carry_plan(self, entry: Entry, tick_plan: ticks.TickPlan, turn: Turn) -> None:
+        """Runs, spans and cursor of one plan: one transaction."""
+        dag_id = entry.spec.dag_id
+        made = [self._run_tick(entry, due, interval, turn) for due, interval in tick_plan.ticks_to_run]
+        for span in tick_plan.spans:
+            run = None if span.merged_into is None else made[span.merged_into]
+            turn.moves.add_tick.append(
+                AddTick(dag_id, span.due_at, span.until, span.count, span.outcome, span.reason, run and run.id)
+            )
+        if tick_plan.cursor is not None and tick_plan.cursor != entry.cursor:
+            entry.cursor = tick_plan.cursor
+            turn.moves.move_cursor.append(MoveCursor(tick_plan.cursor, dag_id))
+        entry.next_due, entry.waits = tick_plan.next_due, tick_plan.waits
+        if entry.next_due is not None:
+            self._at(entry.next_due, "tick", entry)
+
+    def _run_tick(self, entry: Entry, due: int, interval: Interval, turn: Turn) -> ActiveRun | None:
+        date = interval.logical_date
+        if any(run.logical_date == date for run in entry.active.values()):
+            self._date_taken(entry.spec.dag_id, due, turn)
+            return None
+        run_id = f"scheduled__{from_micros(due).isoformat()}"
+        return self._make_run(entry, run_id, "scheduled", date, interval, turn, due=due)
+
+    def _date_taken(self, dag_id: str, due: int, turn: Turn) -> None:
+        turn.moves.add_tick.append(AddTick(dag_id, due, due, 1, ticks.SKIPPED, ticks.DATE_TAKEN, None))
+
+    def _pause(self, request: requests.Pause, turn: Turn) -> None:
+        entry = self.entry(request.dag_id)
+        if entry.paused != request.paused:
+            self._set_paused(entry, request.paused, turn)
+
+    def _set_paused(self, entry: Entry, paused: bool, turn: Turn) -> None:
+        entry.paused = paused
+        entry.gate.set_open(not paused)
+        turn.moves.pause_dag.append(PauseDag(entry.spec.dag_id, int(paused)))
+        if paused:
+            entry.next_due = None
+            return
+        self.admission.reopened(entry.gate)
+        if self.schedules and entry.dag is not None:
+            self._carry_plan(entry, ticks.skip_to_now(entry.schedule, entry.cursor, turn.now), turn)
+        self._begin_queued(entry, turn)
+
+    def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
+        turn.event("clock_jump", request.text)
+        for entry in self.entries.values():
+            self._plan_ticks(entry, turn)
+
+    # -- pools ---------------------------------------------------------------------------------------
+
+    def _set_pool(self, request: requests.SetPool, turn: Turn) -> None:
+        self.admission.set_pool(request.name, request.slots)
+        if not request.on_file:
+            turn.moves.put_pool.append(PutPool(request.name, request.slots, request.description, 0))
+
+    def _delete_pool(self, request: requests.DeletePool, turn: Turn) -> None:
+        if request.name == "default_pool":
+            raise FlowletError("default_pool cannot be deleted; give it another size with `flowlet pools set`")
+        if request.name not in self.admission.pools:
+            raise PoolNotFound(f"there is no pool {request.name!r}; `flowlet pools list` names them")
+        self.admission.delete_pool(request.name)
+        turn.moves.delete_pool.append(DeletePool(request.name))
+
+    def _note(self, request: requests.Note, turn: Turn) -> None:
+        turn.event(request.kind, request.text, ti=request.work.key if request.work is not None else None)
+
+    # -- time ----------------------------------------------------------------------------------------
+
+    def _at(self, moment: int, kind: str, what: Any) -> None:
+        self._timer_number += 1
+        heappush(self._timers, (moment, self._timer_number, kind, what))
+
+    def _set_timers(self, turn: Turn) -> None:
+        for ti in turn.wake:
+            if ti.wake_at is not None and ti.state in _DUE:
+                self._at(ti.wake_at, "task", ti)
+
+    def _fire(self, turn: Turn) -> None:
+        while self._timers and self._timers[0][0] <= turn.now:
+            at, _, kind, what = heappop(self._timers)
+            if kind == "tick":
+                if what.next_due == at:
+                    self._plan_ticks(what, turn)
+            elif kind == "task":
+                self._wake(what, at, turn)
+            elif kind == "begin":
+                self._begin_queued(what, turn)
+            elif what.state == RUNNING:
+                plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
+
+    def _wake(self, ti: TaskInstance, at: int, turn: Turn) -> None:
+        if ti.wake_at != at or ti.state not in _DUE:
+            return
+        if ti.state == RUNNING:
+            ti.wake_at = None
+            self.admission.pokes.append(ti)
+        else:
+            turn.ready.append(ti)
+
+    # -- starting ------------------------------------------------------------------------------------
+
+    def _admit(self, turn: Turn) -> None:
+        admission = self.admission
+        for ti in turn.touched:
+            if ti.holds and ti.state != RUNNING:
+                admission.release(ti)
+        while admission.pokes and admission.parallel.free > 0:
+            ti = admission.pokes.pop(0)
+            if ti.state == RUNNING and ti.work is not None:
+                admission.parallel.used += 1
+                self.in_flight += 1
+                turn.poke.append(ti)
+        for ti in admission.admit(turn.ready):
+            plan.start(ti, turn)
+            self.in_flight += 1
+        for ti in turn.ready:
+            if ti.released and ti.state != RUNNING and ti.state not in TERMINAL and (ti.run.saved or ti.run in turn.runs):
+                plan.schedule(ti, turn)
+
+    def _file_new_runs(self, turn: Turn) -> None:
+        """The rows of new runs, as they stand at the end of the turn that made them."""
+        for run in turn.runs:
+            turn.moves.add_run.append(
+                AddRun(
+                    run.id, run.dag_id, run.run_id, run.run_type, QUEUED if run.started_at is None else RUNNING, run.logical_date,
+                    run.interval_start, run.interval_end, run.run_after, run.due_at, run.queued_at, run.started_at, run.conf,
+                )
+            )  # fmt: skip
+            rows = turn.moves.add_task
+            for ti in run.tasks:
+                spec = ti.spec
+                rows.append(
+                    AddTask(
+                        ti.id, run.id, spec.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, spec.operator,
+                        spec.pool, ti.queued_at, ti.started_at, ti.ended_at,
+                    )
+                )  # fmt: skip
+            run.saved = True
+
+    # -- after the commit ----------------------------------------------------------------------------
+
+    def refused(self, conflicts: Iterable[Any], turn: Turn) -> list[Any]:
+        """What the file did not take. Gives further requests that set it right."""
+        further: list[Any] = []
+        lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
+        lost_tasks = {c.move.id for c in conflicts if c.kind in ("start_task", "end_task", "settle_task", "release_task")}
+        for run in turn.runs:
+            if run.id in lost_runs:
+                self._forget(run, turn, further)
+        dropped = [ti for ti in turn.start if ti.run.id in lost_runs or ti.id in lost_tasks]
+        for ti in dropped:
+            turn.start.remove(ti)
+            self.in_flight -= 1
+            self.admission.parallel.used -= 1
+        for task in lost_tasks:
+            further.append(requests.Note("conflict", f"the row {task} of task_instance was changed by somebody else; a move was refused"))
+        return further
+
+    def _forget(self, run: ActiveRun, turn: Turn, further: list[Any]) -> None:
+        """A new run whose run_id or date is taken never was."""
+        entry = self.entries[run.dag_id]
+        entry.active.pop(run.run_id, None)
+        for ti in run.tasks:
+            if ti.holds:
+                self.admission.release(ti)
+            ti.released = False
+        run.state = FAILED
+        entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
+        if run.due_at is not None:
+            further.append(_DateTaken(run.dag_id, run.due_at))
+        error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
+        turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
+        turn.over = [other for other in turn.over if other is not run]
+
+    def _apply_date_taken(self, request: _DateTaken, turn: Turn) -> None:
+        self._date_taken(request.dag_id, request.due, turn)
+
+    # -- questions -----------------------------------------------------------------------------------
+
+    def entry(self, dag_id: str) -> Entry:
+        """The DAG of that id; raises DagNotFound."""
+        try:
+            return self.entries[dag_id]
+        except KeyError:
+            raise DagNotFound(f"no DAG {dag_id!r} is registered; known: {', '.join(sorted(self.entries)[:10]) or 'none'}") from None
+
+    def why(self, ti: TaskInstance) -> str:
+        """The sentence about one task instance, limits included."""
+        if ti.released and ti.state != RUNNING and not ti.holds:
+            ti.blocker = self.admission.explain(ti)
+        return why(ti)
+
+
+class _DateTaken(requests.NamedTuple):
+    dag_id: str
+    due: int
+
+
+def same_run(known: ActiveRun, request: requests.Trigger) -> ActiveRun:
+    """A run_id given twice is the same run, if all else is the same; else RunExists."""
+    date = known.logical_date if request.logical_date == requests.NOW else request.logical_date
+    if known.conf == request.conf and known.logical_date == date:
+        return known
+    raise RunExists(
+        f"the run {known.run_id!r} of DAG {known.dag_id!r} exists with another conf or logical date;"
+        " leave out run_id, or give another"
+    )
+
+
+def _manual_run_id(date: int | None, now: int) -> str:
+    if date is not None:
+        return f"manual__{from_micros(date).isoformat()}"
+    return f"manual__{from_micros(now).isoformat()}_{os.urandom(4).hex()}"
+
+
+_APPLY: dict[type, Any] = {
+    requests.Ended: Brain._ended,
+    requests.Discarded: Brain._discarded,
+    requests.Register: registration.register,
+    requests.Trigger: Brain._trigger,
+    requests.Cancel: Brain._cancel,
+    requests.Pause: Brain._pause,
+    requests.SetPool: Brain._set_pool,
+    requests.DeletePool: Brain._delete_pool,
+    requests.Note: Brain._note,
+    requests.ClockJumped: Brain._clock_jumped,
+    _DateTaken: Brain._apply_date_taken,
+}
+

@@ -1,0 +1,253 @@
+"""How many may run at once: pools, parallelism, max_active_tasks, max_active_tis; and who goes first.
+
+Order is Airflow's: priority weight descending, logical date, map index (scheduler_job_runner.py). A task
+that a limit holds back is parked at that limit, so it is looked at again when a slot is freed, and ten
+thousand that wait for one pool never stand before one that is free to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from flowlet.runs.states import NONE, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.scheduler.weights import weight_of
+
+if TYPE_CHECKING:
+    from flowlet.runs.instances import ActiveRun, TaskInstance
+
+Key = tuple[int, int, int, int]
+
+DEFAULT_POOL = "default_pool"
+DEFAULT_POOL_SLOTS = 128
+_STARTABLE = frozenset({NONE, SCHEDULED, UP_FOR_RETRY, UP_FOR_RESCHEDULE})
+
+
+class Limit:
+    """So many slots, so many taken, and who is parked for want of one."""
+
+    __slots__ = ("name", "parked", "size", "used")
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+        self.used = 0
+        self.parked: dict[int, list[tuple[Key, TaskInstance]]] = {}
+
+    @property
+    def free(self) -> int:
+        return self.size - self.used
+
+    def park(self, key: Key, ti: TaskInstance, need: int) -> None:
+        """Keep the instance until `need` slots are free."""
+        ti.blocker = self
+        heappush(self.parked.setdefault(need, []), (key, ti))
+
+    def pull(self) -> tuple[Key, TaskInstance] | None:
+        """The first of those parked that would fit now."""
+        best: list[tuple[Key, TaskInstance]] | None = None
+        for need, heap in self.parked.items():
+            while heap and not _still_waits(heap[0][1]):
+                heappop(heap)
+            if heap and need <= self.free and (best is None or heap[0][0] < best[0][0]):
+                best = heap
+        return heappop(best) if best else None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.used} of {self.size} taken)"
+
+
+class Gate(Limit):
+    """Open or shut: a paused DAG, too many abandoned threads."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 1)
+
+    def set_open(self, is_open: bool) -> None:
+        self.size = 1 if is_open else 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Unknown(Limit):
+    """A pool that does not exist: nothing fits until it does."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"pool {name!r} does not exist; make it with `flowlet pools set {name} SLOTS`", 0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _still_waits(ti: TaskInstance) -> bool:
+    return ti.released and ti.state in _STARTABLE
+
+
+class Admission:
+    """Lets released instances start, within every limit."""
+
+    def __init__(self, parallelism: int, *, unlimited: bool = False) -> None:
+        self.parallel = Limit("parallelism", parallelism)
+        self.unlimited = unlimited
+        self.pools: dict[str, Limit] = {DEFAULT_POOL: Limit(f"pool {DEFAULT_POOL!r}", DEFAULT_POOL_SLOTS)}
+        self.threads = Gate("too many abandoned threads; they end by themselves or with the process")
+        self.pokes: list[TaskInstance] = []
+        self._task_limits: dict[tuple[str, str], Limit] = {}
+        self._queue: list[tuple[Key, TaskInstance]] = []
+        self._freed: set[Limit] = set()
+
+    # -- pools ---------------------------------------------------------------------------------------
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Make a pool or change its size; those that wait for it look again."""
+        pool = self.pools.get(name)
+        if pool is None or isinstance(pool, Unknown):
+            known = Limit(f"pool {name!r}", slots)
+            if pool is not None:
+                known.parked, known.used = pool.parked, pool.used
+            self.pools[name] = pool = known
+        pool.size = slots
+        self._freed.add(pool)
+
+    def delete_pool(self, name: str) -> None:
+        pool, gone = self.pools.pop(name, None), Unknown(name)
+        if pool is not None:
+            gone.parked, gone.used = pool.parked, pool.used
+        self.pools[name] = gone
+
+    def pool(self, name: str) -> Limit:
+        pool = self.pools.get(name)
+        if pool is None:
+            pool = self.pools[name] = Unknown(name)
+        return pool
+
+    def reopened(self, limit: Limit) -> None:
+        """A limit has more room than before."""
+        self._freed.add(limit)
+
+    # -- letting in ----------------------------------------------------------------------------------
+
+    def admit(self, ready: list[TaskInstance]) -> Iterator[TaskInstance]:
+        """Those of `ready`, and of all who wait, that may start now; their slots are taken."""
+        if not self._queue and not self._freed and self._all_fit(ready):
+            for ti in ready:
+                self._take(ti)
+                yield ti
+            return
+        for ti in ready:
+            heappush(self._queue, (self._key(ti), ti))
+        self._refill()
+        while self.parallel.free > 0 and (self._queue or self._refill()):
+            key, ti = heappop(self._queue)
+            if not _still_waits(ti):
+                continue
+            limit, need = self._blocked_by(ti)
+            if limit is not None:
+                limit.park(key, ti, need)
+                continue
+            self._take(ti)
+            yield ti
+        for _, ti in self._queue[:1]:
+            ti.blocker = self.parallel
+
+    def explain(self, ti: TaskInstance) -> Limit | None:
+        """What keeps a released instance from starting."""
+        return self._blocked_by(ti)[0] or (self.parallel if self.parallel.free <= 0 else None)
+
+    def release(self, ti: TaskInstance) -> None:
+        """Give back the slots of an instance that no longer runs."""
+        ti.holds = False
+        if self.unlimited:
+            return
+        for limit, need in self._limits(ti):
+            limit.used -= need
+            if limit.parked:
+                self._freed.add(limit)
+
+    def _take(self, ti: TaskInstance) -> None:
+        ti.holds = True
+        self.parallel.used += 1
+        if not self.unlimited:
+            for limit, need in self._limits(ti):
+                limit.used += need
+
+    def _limits(self, ti: TaskInstance) -> list[tuple[Limit, int]]:
+        spec, run = ti.spec, ti.run
+        found: list[tuple[Limit, int]] = [(run.limit, 1), (self.pool(spec.pool), spec.pool_slots)]
+        if spec.max_active_tis_per_dag is not None:
+            found.append((self._task_limit(ti, spec.max_active_tis_per_dag), 1))
+        if spec.max_active_tis_per_dagrun is not None:
+            found.append((_run_task_limit(run, ti, spec.max_active_tis_per_dagrun), 1))
+        return found
+
+    def _blocked_by(self, ti: TaskInstance) -> tuple[Limit | None, int]:
+        if self.unlimited:
+            return None, 0
+        gate = ti.run.gate
+        if gate is not None and gate.size == 0:
+            return gate, 1
+        if self.threads.size == 0 and not ti.run.is_async(ti):
+            return self.threads, 1
+        for limit, need in self._limits(ti):
+            if limit.size - limit.used < need:
+                return limit, need
+        return None, 0
+
+    def _all_fit(self, ready: list[TaskInstance]) -> bool:
+        """The common case, decided without ordering anything: there is room for all."""
+        if len(ready) > self.parallel.free or self.threads.size == 0:
+            return False
+        if self.unlimited:
+            return len(ready) <= 1
+        needs: dict[Limit, int] = {}
+        for ti in ready:
+            spec, run = ti.spec, ti.run
+            if not _still_waits(ti) or spec.max_active_tis_per_dag or spec.max_active_tis_per_dagrun:
+                return False
+            if run.gate is not None and run.gate.size == 0:
+                return False
+            needs[run.limit] = needs.get(run.limit, 0) + 1
+            pool = self.pools.get(spec.pool)
+            if pool is None:
+                return False
+            needs[pool] = needs.get(pool, 0) + spec.pool_slots
+        return all(need <= limit.size - limit.used for limit, need in needs.items())
+
+    def _refill(self) -> bool:
+        """Those who were parked at a limit that has room again stand in the queue again."""
+        pulled = False
+        for limit in list(self._freed):
+            entry = limit.pull()
+            if entry is None:
+                self._freed.discard(limit)
+                continue
+            heappush(self._queue, entry)
+            pulled = True
+        return pulled
+
+    def _key(self, ti: TaskInstance) -> Key:
+        if self.unlimited:
+            return (ti.run.run_after, ti.run.id, ti.spec.index, ti.map_index)
+        date = ti.run.logical_date if ti.run.logical_date is not None else ti.run.run_after
+        return (-weight_of(ti.run.spec, ti.spec.index), date, ti.map_index, ti.id)
+
+    def _task_limit(self, ti: TaskInstance, size: int) -> Limit:
+        key = (ti.run.dag_id, ti.spec.task_id)
+        limit = self._task_limits.get(key)
+        if limit is None:
+            limit = self._task_limits[key] = Limit(f"max_active_tis_per_dag of {ti.spec.task_id}", size)
+        limit.size = size
+        return limit
+
+
+def _run_task_limit(run: ActiveRun, ti: TaskInstance, size: int) -> Limit:
+    if run.task_limits is None:
+        run.task_limits = {}
+    limit: Limit | None = run.task_limits.get(ti.spec.task_id)
+    if limit is None:
+        limit = run.task_limits[ti.spec.task_id] = Limit(f"max_active_tis_per_dagrun of {ti.spec.task_id}", size)
+    return limit
+
+

@@ -1,0 +1,248 @@
+"""The one loop: wait, decide, commit, carry out. A task starts only after its start is on file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from flowlet import events
+from flowlet.clock import SECOND, iso
+from flowlet.errors import EngineClosed, StoreError, StoreLost
+from flowlet.runs.states import QUEUED, RUNNING
+from flowlet.scheduler import requests
+from flowlet.worker.workload import Outcome, RunFacts, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowlet.clock import Clock
+    from flowlet.executors.base import Executor
+    from flowlet.runs.instances import ActiveRun, TaskInstance
+    from flowlet.runs.moves import Moves
+    from flowlet.runs.turn import Turn
+    from flowlet.scheduler.brain import Brain
+    from flowlet.store import Store
+    from flowlet.worker.workload import XComReader
+
+#: A wall clock that moves by this much against the monotonic one has been set.
+JUMP = 2 * SECOND
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Scheduler:
+    """Carries out what the brain decides."""
+
+    def __init__(
+        self, *, brain: Brain, store: Store, executor: Executor, clock: Clock, xcoms: XComReader,
+        listeners: events.Listeners, call_back: Callable[[Any, str, Any], None],
+    ) -> None:  # fmt: skip
+        self.brain = brain
+        self.store = store
+        self.executor = executor
+        self.clock = clock
+        self.xcoms = xcoms
+        self.listeners = listeners
+        self.call_back = call_back
+        self.failure: BaseException | None = None
+        self.trouble: str | None = None
+        """Why nothing can be written at the moment."""
+        self._inbox: list[Any] = []
+        self._news = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._drift = clock.now() - clock.monotonic()
+
+    # -- from outside --------------------------------------------------------------------------------
+
+    def post(self, request: Any) -> None:
+        """Tell the brain; on the loop's thread."""
+        self._inbox.append(request)
+        self._news.set()
+
+    async def ask(self, kind: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Tell the brain and wait for the answer, which comes after the commit."""
+        if self.failure is not None:
+            raise self.failure
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.post(kind(*args, reply=reply, **more))
+        return await reply
+
+    def deliver(self, work: Workload, outcome: Outcome) -> None:
+        self.post(requests.Ended(work, outcome))
+
+    def discard(self, work: Workload, outcome: Outcome) -> None:
+        self.post(requests.Discarded(work, outcome))
+
+    def drain(self) -> None:
+        """Start nothing more; outcomes are still written."""
+        self.brain.draining = True
+        self._news.set()
+
+    def stop(self) -> None:
+        """Leave the loop after the next turn."""
+        self._stopping.set()
+        self._news.set()
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Turn until stopped. What ends it otherwise is kept as `failure` and told to all who wait."""
+        try:
+            while not self._stopping.is_set() or self._inbox:
+                await self.turn()
+        except asyncio.CancelledError:
+            self._fail(EngineClosed("the engine was cancelled"))
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    async def turn(self) -> None:
+        """One round: what was asked and what is due, decided, committed, carried out."""
+        if not self._inbox and not self._stopping.is_set():
+            due = None if self.brain.draining else self.brain.next_due()
+            await self.clock.wait(self._news, due, busy=self.brain.in_flight > 0)
+        self._news.clear()
+        now = self._look_at_clock()
+        asked, self._inbox = self._inbox, []
+        turn = self.brain.turn(asked, now)
+        if turn.moves:
+            conflicts = await self._commit(turn.moves)
+            if conflicts:
+                self._inbox.extend(self.brain.refused(conflicts, turn))
+        self._carry_out(turn)
+
+    def _look_at_clock(self) -> int:
+        now = self.clock.now()
+        drift = now - self.clock.monotonic()
+        if abs(drift - self._drift) > JUMP:
+            moved = (drift - self._drift) / SECOND
+            self._inbox.append(requests.ClockJumped(f"the wall clock moved by {moved:+.1f} s, to {iso(now)}"))
+        self._drift = drift
+        return now
+
+    async def _commit(self, moves: Moves) -> list[Any]:
+        """Write, or wait until it can be written: nothing is acknowledged or started before."""
+        failures = 0
+        while True:
+            try:
+                conflicts: list[Any] = await self.store.commit(moves)
+            except StoreLost:
+                raise
+            except StoreError as error:
+                self.trouble = f"storage: {error}"
+                if self._stopping.is_set() and failures > len(_PAUSES):
+                    raise
+                await self._breathe(_PAUSES[min(failures, len(_PAUSES) - 1)])
+                failures += 1
+                continue
+            if failures:
+                self.post(requests.Note(_kind(self.trouble), f"nothing could be written for a while ({self.trouble}); now it can"))
+                self.trouble = None
+            return conflicts
+
+    async def _breathe(self, seconds: float) -> None:
+        """A pause of the real world: a full disk does not follow a virtual clock."""
+        nothing = asyncio.Event()
+        timer = asyncio.get_running_loop().call_later(seconds, nothing.set)
+        try:
+            await nothing.wait()
+        finally:
+            timer.cancel()
+
+    # -- after the commit ----------------------------------------------------------------------------
+
+    def _carry_out(self, turn: Turn) -> None:
+        for ti in turn.touched:
+            ti.shown = ti.state
+        for work in turn.stop:
+            if work is not None:
+                self._cancel(work)
+        for ti in turn.start:
+            ti.work = self._workload(ti)
+            self.executor.accept(ti.work)
+        for ti in turn.poke:
+            self.executor.accept(ti.work)
+        for run in turn.runs:
+            run.shown = RUNNING if run.started_at is not None else QUEUED
+        if self.listeners:
+            self._tell(turn)
+        for run in turn.over:
+            self._close(run)
+        for reply, answer in turn.replies:
+            _answer(reply, answer)
+        for work, name, outcome in turn.callbacks:
+            self.call_back(work, name, outcome)
+
+    def _cancel(self, work: Workload) -> None:
+        """Stop a body, or the wait of a sensor that no executor holds between two pokes."""
+        self.executor.cancel(work, "cancelled")
+
+    def _close(self, run: ActiveRun) -> None:
+        run.shown = run.state
+        waiters, run.on_over = run.on_over, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.call_back(run, "dag", None)
+
+    def _workload(self, ti: TaskInstance) -> Workload:
+        run = ti.run
+        if run.facts is None:
+            run.facts = _facts(run)
+        entry = self.brain.entries[run.dag_id]
+        assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
+        return Workload(
+            key=ti, dag=entry.dag, task=run.operators[ti.spec.index], run=run.facts, map_index=ti.map_index,
+            try_number=ti.try_number, max_tries=ti.max_tries, started_at=ti.started_at or 0, xcoms=self.xcoms,
+        )  # fmt: skip
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        for request in self._inbox:
+            reply = getattr(request, "reply", None)
+            if reply is not None:
+                _answer(reply, error)
+        for entry in self.brain.entries.values():
+            for run in entry.active.values():
+                for waiter in run.on_over:
+                    _answer(waiter, error)
+
+    def _tell(self, turn: Turn) -> None:
+        tell, now = self.listeners.tell, turn.now
+        for move in turn.moves.add_event:
+            tell(events.EventAdded(*move))
+        for run in turn.runs:
+            tell(events.RunStarted(now, run.dag_id, run.run_id))
+        for ti in turn.touched:
+            run = ti.run
+            if ti.state == RUNNING:
+                tell(events.TaskStarted(now, run.dag_id, run.run_id, ti.spec.task_id, ti.map_index, ti.try_number))
+            elif ti.ended_at is not None:
+                error = ti.errors[-1] if ti.errors and ti.outcome != "succeeded" else None
+                tell(
+                    events.TaskEnded(
+                        now, run.dag_id, run.run_id, ti.spec.task_id, ti.map_index, ti.try_number, ti.state,
+                        ti.started_at, ti.reason, error,
+                    )
+                )  # fmt: skip
+        for run in turn.over:
+            tell(events.RunEnded(now, run.dag_id, run.run_id, run.state, run.reason))
+
+
+def _facts(run: ActiveRun) -> RunFacts:
+    return RunFacts(
+        run.dag_id, run.run_id, run.run_type, run.logical_date, run.interval_start, run.interval_end, run.run_after,
+        run.started_at, run.conf_value,
+    )  # fmt: skip
+
+
+def _answer(reply: asyncio.Future[Any], answer: Any) -> None:
+    if reply.done():
+        return
+    if isinstance(answer, BaseException):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)
+
+
+def _kind(trouble: str | None) -> str:
+    return "storage_full" if trouble and "full" in trouble.lower() else "storage_trouble"

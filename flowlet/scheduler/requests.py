@@ -1,0 +1,102 @@
+"""What the brain is told. Each is applied in a turn; those with a reply are answered after its commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping, Sequence
+
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.spec import DagSpec
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.worker.workload import Outcome, Workload
+
+Reply = "asyncio.Future[Any] | None"
+
+#: A run without an explicit logical date gets now, moved to the next free microsecond.
+NOW = -1
+
+
+class Ended(NamedTuple):
+    """An executor delivered an outcome."""
+
+    work: Workload
+    outcome: Outcome
+
+
+class Discarded(NamedTuple):
+    """An outcome came after its attempt had been given up."""
+
+    work: Workload
+    outcome: Outcome
+
+
+class Register(NamedTuple):
+    """A DAG is known from now on. `row` is what the file has of it, `runs` its active runs on file."""
+
+    dag: DAG | None
+    spec: DagSpec
+    row: Sequence[Any] | None
+    runs: Sequence[tuple[Sequence[Any], list[Sequence[Any]], Mapping[str, str] | None]]
+    newest_date: int | None
+    past: tuple[int, Mapping[str, str]] | None
+    reply: asyncio.Future[Any] | None = None
+
+
+class Trigger(NamedTuple):
+    """Make a run. `logical_date` is a moment, None, or NOW."""
+
+    dag_id: str
+    run_id: str | None
+    logical_date: int | None
+    conf: str
+    past: tuple[int, Mapping[str, str]] | None
+    reply: asyncio.Future[Any] | None = None
+    run_type: str = "manual"
+
+
+class Cancel(NamedTuple):
+    """End a run before its time."""
+
+    run: ActiveRun
+    reason: str
+    reply: asyncio.Future[Any] | None = None
+
+
+class Pause(NamedTuple):
+    """Pause a DAG or let it go on."""
+
+    dag_id: str
+    paused: bool
+    reply: asyncio.Future[Any] | None = None
+
+
+class SetPool(NamedTuple):
+    """Make a pool, or change it. `on_file` False: write it too."""
+
+    name: str
+    slots: int
+    description: str = ""
+    on_file: bool = False
+    reply: asyncio.Future[Any] | None = None
+
+
+class DeletePool(NamedTuple):
+    name: str
+    reply: asyncio.Future[Any] | None = None
+
+
+class Note(NamedTuple):
+    """Something that is to stand in `events`."""
+
+    kind: str
+    text: str
+    work: Workload | None = None
+
+
+class ClockJumped(NamedTuple):
+    """The wall clock moved by itself; schedules look again."""
+
+    text: str
