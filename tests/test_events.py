@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from flowlet.events import Event, Listeners, RunStarted
 
 STARTED = RunStarted(at=1, dag_id="etl", run_id="r1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from flowlet import settings
 from flowlet.errors import FlowletError
 

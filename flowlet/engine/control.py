@@ -111,8 +111,7 @@ class ControlServer:
         if self._server is None:
             return
         self._server.close()
-        if self._inode is not None and _inode_of(self.path) == self._inode:
-            os.unlink(self.path)
+        _remove_if(self.path, self._inode)
         for client in self._clients:
             client.cancel()
         self._server = None
@@ -194,6 +193,12 @@ def _remove_leftover(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise ControlError(f"{path} is in the way of the control socket and is none: move it away")
     Path(path).unlink(missing_ok=True)
+
+
+def _remove_if(path: str, inode: tuple[int, int] | None) -> None:
+    """Remove the socket if it is still the one that was made."""
+    if inode is not None and _inode_of(path) == inode:
+        Path(path).unlink(missing_ok=True)
 
 
 def _inode_of(path: str) -> tuple[int, int] | None:

@@ -35,7 +35,7 @@ def _read(descriptor: int) -> bytes:
         raise UnreadableError(f"is {_kind(status.st_mode)}, not a file: name a Python file")
     if status.st_size > MAX_BYTES:
         raise UnreadableError(_too_large(status.st_size))
-    with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123  a descriptor has no Path
+    with open(descriptor, "rb", closefd=False) as file:
         text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
         raise UnreadableError(_too_large(len(text)))

@@ -1,4 +1,4 @@
-"""A file of DAGs, however broken, is DAGs or problems; it is never an exception, and leaves nothing behind."""
+"""A file of DAGs, however broken, is DAGs or problems, never an exception; it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from flowlet.registry.isolation import module_name
 from flowlet.registry.loading import Loaded, Problem, load_file
 

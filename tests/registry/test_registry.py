@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from flowlet.authoring.dag import DAG
 from flowlet.errors import DagNotFound, DuplicateDagId
 from flowlet.registry.loading import load_file
