@@ -1,1 +1,113 @@
-"""flowlet: Airflow's model inside one Python process."""
+"""flowlet: Airflow's model inside one Python process.
+
+One asyncio event loop, one SQLite file. The names below are the public ones; each is imported when it is
+first used, so that `import flowlet` stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from flowlet.authoring.context import get_current_context as get_current_context
+    from flowlet.authoring.dag import DAG as DAG
+    from flowlet.authoring.dag_decorator import dag as dag
+    from flowlet.authoring.edges import Label as Label
+    from flowlet.authoring.edges import chain as chain
+    from flowlet.authoring.edges import chain_linear as chain_linear
+    from flowlet.authoring.edges import cross_downstream as cross_downstream
+    from flowlet.authoring.group import TaskGroup as TaskGroup
+    from flowlet.authoring.group_decorator import task_group as task_group
+    from flowlet.authoring.operator import BaseOperator as BaseOperator
+    from flowlet.authoring.params import Param as Param
+    from flowlet.authoring.rules import TriggerRule as TriggerRule
+    from flowlet.authoring.rules import WeightRule as WeightRule
+    from flowlet.authoring.xcom_arg import XComArg as XComArg
+    from flowlet.engine.engine import Engine as Engine
+    from flowlet.engine.run import DagRun as DagRun
+    from flowlet.errors import DagError as DagError
+    from flowlet.errors import DagFileError as DagFileError
+    from flowlet.errors import FailTask as FailTask
+    from flowlet.errors import FlowletError as FlowletError
+    from flowlet.errors import RunExists as RunExists
+    from flowlet.errors import SkipTask as SkipTask
+    from flowlet.errors import StoreOwned as StoreOwned
+    from flowlet.executors.local import LocalExecutor as LocalExecutor
+    from flowlet.executors.sequential import SequentialExecutor as SequentialExecutor
+    from flowlet.operators.bash import BashOperator as BashOperator
+    from flowlet.operators.branch import BaseBranchOperator as BaseBranchOperator
+    from flowlet.operators.branch import BranchPythonOperator as BranchPythonOperator
+    from flowlet.operators.empty import EmptyOperator as EmptyOperator
+    from flowlet.operators.python import PythonOperator as PythonOperator
+    from flowlet.operators.sensor import BaseSensorOperator as BaseSensorOperator
+    from flowlet.operators.sensor import PokeReturnValue as PokeReturnValue
+    from flowlet.operators.sensor import PythonSensor as PythonSensor
+    from flowlet.operators.short_circuit import ShortCircuitOperator as ShortCircuitOperator
+    from flowlet.operators.decorators import task as task
+    from flowlet.runs.states import RunState as RunState
+    from flowlet.runs.states import TaskState as TaskState
+    from flowlet.runs.values import register_xcom_type as register_xcom_type
+    from flowlet.timetables import CronTriggerTimetable as CronTriggerTimetable
+    from flowlet.timetables import DeltaTriggerTimetable as DeltaTriggerTimetable
+
+_HOMES = {
+    "BaseBranchOperator": "operators.branch",
+    "BaseOperator": "authoring.operator",
+    "BaseSensorOperator": "operators.sensor",
+    "BashOperator": "operators.bash",
+    "BranchPythonOperator": "operators.branch",
+    "CronTriggerTimetable": "timetables",
+    "DAG": "authoring.dag",
+    "DagError": "errors",
+    "DagFileError": "errors",
+    "DagRun": "engine.run",
+    "DeltaTriggerTimetable": "timetables",
+    "EmptyOperator": "operators.empty",
+    "Engine": "engine.engine",
+    "FailTask": "errors",
+    "FlowletError": "errors",
+    "Label": "authoring.edges",
+    "LocalExecutor": "executors.local",
+    "Param": "authoring.params",
+    "PokeReturnValue": "operators.sensor",
+    "PythonOperator": "operators.python",
+    "PythonSensor": "operators.sensor",
+    "RunExists": "errors",
+    "RunState": "runs.states",
+    "SequentialExecutor": "executors.sequential",
+    "ShortCircuitOperator": "operators.short_circuit",
+    "SkipTask": "errors",
+    "StoreOwned": "errors",
+    "TaskGroup": "authoring.group",
+    "TaskState": "runs.states",
+    "TriggerRule": "authoring.rules",
+    "WeightRule": "authoring.rules",
+    "XComArg": "authoring.xcom_arg",
+    "chain": "authoring.edges",
+    "chain_linear": "authoring.edges",
+    "cross_downstream": "authoring.edges",
+    "dag": "authoring.dag_decorator",
+    "get_current_context": "authoring.context",
+    "register_xcom_type": "runs.values",
+    "task": "operators.decorators",
+    "task_group": "authoring.group_decorator",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  all of them are strings
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'flowlet' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"flowlet.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,5 @@
-"""What users need to test their DAGs."""
+"""What users need to test their DAGs: `Engine(clock=VirtualClock(...))` waits for nothing."""
+
+from flowlet.clock import VirtualClock
+
+__all__ = ["VirtualClock"]
