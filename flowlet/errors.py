@@ -121,5 +121,25 @@ class StoreUnfit(StoreError):
     """The file is not flowlet's, is damaged, is empty where it was not, or is of a newer version."""
 
 
+class StoreUnavailable(StoreError):
+    """The file cannot be written now. Nothing is lost: commit the same moves again, a little later."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another program holds a lock on the file, or interrupted the statement."""
+
+
+class StoreFull(StoreUnavailable):
+    """The disk, the quota or the largest allowed size of the file is used up."""
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The file or its file system does not let itself be written."""
+
+
+class StoreFaulty(StoreUnavailable):
+    """The device or the file system reported an error; the next commit opens the file anew and checks it."""
+
+
 class EngineClosed(FlowletError):
     """The engine is not running (not entered yet, or stopped)."""

@@ -121,7 +121,8 @@ class DagSpec:
             for up in row["upstream"]:
                 downstream[up].append(index)
         tasks = tuple(
-            TaskSpec(index=index, downstream=tuple(downstream[index]), **row) for index, row in enumerate(rows)
+            TaskSpec(index=index, downstream=tuple(downstream[index]), **row)
+            for index, row in enumerate(rows)
         )
         shape["tags"] = tuple(shape.get("tags", ()))
         return cls(tasks=tasks, **shape)

@@ -83,7 +83,10 @@ class CronTriggerTimetable(Timetable):
             due = match - offset
             if due < end:
                 return due * SECOND if due <= HIGHEST else None
-            at = max(end, match - DAY)  # no clock shows `match` earlier than a day before it is so in UTC
+            later = self._wall.first_from(end - DAY)  # no clock is a day behind UTC, nor ahead of it
+            if later is None:
+                return None
+            at = max(end, later - DAY)
         return None
 
     def latest_until(self, moment: int, after: int) -> int | None:

@@ -20,8 +20,9 @@ DAY = 86_400
 LOWEST = -62_135_596_800 + 4 * DAY
 HIGHEST = 253_402_300_799 - 4 * DAY
 
+#: How far apart a zone is asked for its offset; changes nearer to each other would be missed.
+STEP = 2 * DAY
 _BLOCK = 1 << 25
-_STEP = 2 * DAY
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  `tzinfo.fromutc` wants the UTC time with its own tzinfo attached
 _FIXED = re.compile(r"(?:UTC|GMT)?([+-])(\d\d):?(\d\d)(?::?(\d\d))?")
 
@@ -88,11 +89,11 @@ class Zone:
         """(moment, offset before, offset from then on) of every change in (start, end)."""
         changes = []
         before = self._offset(start)
-        for probe in range(start + _STEP, end + _STEP, _STEP):
+        for probe in range(start + STEP, end + STEP, STEP):
             offset = self._offset(probe)
             if offset == before:
                 continue
-            at = self._pin_down(probe - _STEP, probe, before)
+            at = self._pin_down(probe - STEP, probe, before)
             if at < end:
                 changes.append((at, before, offset))
             before = offset

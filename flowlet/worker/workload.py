@@ -77,7 +77,9 @@ class Workload:
 class Outcome:
     """What an attempt left. `kind` is an AttemptOutcome value, or "waiting" (a sensor between two pokes)."""
 
-    __slots__ = ("error", "kind", "mode", "reason", "resume", "retry", "skip", "until", "xcoms")
+    __slots__ = (
+        "context", "error", "exception", "kind", "mode", "notes", "reason", "resume", "retry", "skip", "until", "xcoms",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Outcome:
         until: int | None = None,
         mode: str | None = None,
         resume: Any = None,
+        notes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.kind = kind
         self.reason = reason  # one readable line
@@ -101,6 +104,9 @@ class Outcome:
         self.until = until  # waiting: when to poke again (or to notice the timeout), microseconds
         self.mode = mode  # waiting: "poke" or "reschedule"
         self.resume = resume  # waiting in poke mode: handed back in the next Workload
+        self.notes = notes  # (event kind, text) of what went wrong beside the outcome: a log cut short, ...
+        self.exception: BaseException | None = None  # what the body raised; for callbacks in this process
+        self.context: dict[str, Any] | None = None  # what the body was given; for callbacks in this process
 
     def __repr__(self) -> str:
         return f"Outcome({self.kind!r}, reason={self.reason!r})"

@@ -1,0 +1,100 @@
+"""How an operator comes to be: default_args reach every `__init__` of its class, mistakes are named.
+
+Airflow does this with a metaclass (`BaseOperatorMeta._apply_defaults`); here each `__init__` that a class
+body defines is wrapped once, so that operators can have any metaclass, ABCMeta for one.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowlet.authoring import places, stack
+from flowlet.authoring.arguments import CHECKS
+from flowlet.authoring.calls import Signature
+from flowlet.errors import DagError
+
+if TYPE_CHECKING:
+    from flowlet.authoring.operator import BaseOperator
+
+_ALSO_KNOWN = ("task_id", "dag", "task_group", "default_args")
+
+
+def completed(init: Callable[..., None]) -> Callable[..., None]:
+    """An operator's `__init__`, with default_args filled in and with its XComArgs made edges at the end."""
+    signature: Signature | None = None
+
+    @functools.wraps(init)
+    def __init__(self: BaseOperator, *args: Any, **kwargs: Any) -> None:  # noqa: N807  it becomes one
+        nonlocal signature
+        if signature is None:
+            signature = Signature.of(init).without_first()
+        outermost = self._site is None
+        if outermost:
+            self._site = places.site_of(sys._getframe(1))
+            if args:
+                raise _positional(self, args)
+            _merge_default_args(kwargs)
+        if not args:
+            _fill(self, signature, kwargs)
+        init(self, *args, **kwargs)
+        if outermost:
+            self._link_fields()
+
+    return __init__
+
+
+def _merge_default_args(kwargs: dict[str, Any]) -> None:
+    """DAG <- groups <- the operator's own, put where each `__init__` up to the base finds them."""
+    group = stack.home(kwargs.get("dag"), kwargs.get("task_group"))
+    outer = group.default_args if group is not None else None
+    if outer:
+        own = kwargs.get("default_args")
+        kwargs["default_args"] = {**outer, **own} if own else outer
+
+
+def _fill(self: BaseOperator, signature: Signature, kwargs: dict[str, Any]) -> None:
+    """Give this `__init__` what default_args say of its own parameters, and see that it can be called."""
+    defaults: Mapping[str, Any] | None = kwargs.get("default_args")
+    if defaults:
+        for name in signature.names:
+            if name in defaults and name not in kwargs:
+                kwargs[name] = defaults[name]
+    if not signature.takes_any_keyword:
+        if "default_args" not in signature.names:
+            kwargs.pop("default_args", None)
+        for name in kwargs:
+            if name not in signature.names:
+                raise unknown_argument(self, name, kwargs.get("task_id"), signature.names)
+    missing = [name for name in signature.required if name not in kwargs]
+    if missing:
+        raise _missing(self, missing, kwargs.get("task_id"))
+
+
+def unknown_argument(self: BaseOperator, name: str, task_id: object, known: tuple[str, ...] = ()) -> DagError:
+    """The error for an argument that no `__init__` of the class takes."""
+    names = {*known, *CHECKS, *_ALSO_KNOWN}
+    for cls in type(self).__mro__:
+        if "__init__" in vars(cls) and cls is not object:
+            names.update(Signature.of(vars(cls)["__init__"]).names)
+    names.discard("self")
+    return DagError(
+        f"{type(self).__name__} takes no argument {name!r}{places.nearest(name, names)}"
+        f" (task {task_id!r}, {places.spell(self._site)})"
+    )
+
+
+def _missing(self: BaseOperator, names: list[str], task_id: object) -> DagError:
+    what = "argument" if len(names) == 1 else "arguments"
+    which = "" if task_id is None else f"task {task_id!r}, "
+    named = ", ".join(map(repr, names))
+    return DagError(f"{type(self).__name__} needs the {what} {named} ({which}{places.spell(self._site)})")
+
+
+def _positional(self: BaseOperator, args: tuple[Any, ...]) -> DagError:
+    return DagError(
+        f"{type(self).__name__} takes keyword arguments only, not {args[0]!r}: write task_id=... and so on"
+        f" ({places.spell(self._site)})"
+    )

@@ -1,0 +1,38 @@
+"""What the running attempt may look at from anywhere in its code."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from flowlet.errors import FlowletError
+
+Context = dict[str, Any]
+"""What a task is given when it runs: Airflow's keys (see Airflow's `sdk/definitions/context.py`)."""
+
+#: Set by the worker around each attempt.
+CURRENT: ContextVar[Context] = ContextVar("flowlet_context")
+
+RETURN_KEY = "return_value"
+"""The XCom key of what `execute` returns."""
+
+#: Names that a callable may ask for by a parameter; the worker's context holds them when they have a value.
+CONTEXT_KEYS = frozenset({
+    "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash", "exception",
+    "expanded_ti_count", "inlet_events", "inlets", "logical_date", "macros", "map_index_template",
+    "outlet_events", "outlets", "params", "partition_date", "partition_key", "prev_data_interval_end_success",
+    "prev_data_interval_start_success", "prev_end_date_success", "prev_start_date_success", "reason",
+    "run_id", "task", "task_instance", "task_instance_key_str", "task_reschedule_count", "task_state_store",
+    "asset_state_store", "templates_dict", "test_mode", "ti", "triggering_asset_events", "try_number", "ts",
+    "ts_nodash", "ts_nodash_with_tz", "var",
+})  # fmt: skip
+
+
+def get_current_context() -> Context:
+    """The context of the task that is running. FlowletError outside of a running task."""
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise FlowletError(
+            "get_current_context() was called outside of a running task: only code that a task runs has one"
+        ) from None

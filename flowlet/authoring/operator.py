@@ -1,0 +1,396 @@
+"""BaseOperator: one task of a DAG, and what every operator has (Airflow: sdk/bases/operator.py).
+
+What is not said stays in the class: an instance holds only what differs, so that large DAGs stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+from flowlet.authoring import dates, ids, places, stack
+from flowlet.authoring.arguments import CHECKS
+from flowlet.authoring.construct import completed, unknown_argument
+from flowlet.authoring.context import CURRENT
+from flowlet.authoring.edges import DependencyMixin
+from flowlet.authoring.rules import TriggerRule, WeightRule
+from flowlet.authoring.xcom_arg import XComArg, iter_resolvables, mapping_comes_later
+from flowlet.errors import DagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from logging import Logger
+    from typing import Unpack
+
+    from flowlet.authoring.arguments import OperatorArguments
+    from flowlet.authoring.context import Context
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.group import TaskGroup
+    from flowlet.authoring.params import ParamsDict
+
+_KEPT_UNDER = {"pre_execute": "_pre_execute_hook", "post_execute": "_post_execute_hook"}
+
+
+class BaseOperator(DependencyMixin):
+    """A task. Subclasses define `execute(context)`, or `async aexecute(context)` with `is_async = True`.
+
+    Arguments of every operator are Airflow's. `on_crash` is flowlet's own: what becomes of an attempt that
+    a crash of the process interrupted, "requeue" or "fail". Accepted without effect: queue, email,
+    email_on_retry, email_on_failure, sla, resources, run_as_user, executor, executor_config.
+    Wrong arguments raise DagError, which names the argument, the task and the line.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ()
+    """The attributes that are rendered before each attempt."""
+    template_ext: Sequence[str] = ()
+    """A template field that ends so is the name of a file whose text is rendered."""
+    template_fields_renderers: ClassVar[dict[str, str]] = {}
+    ui_color: str = "#fff"
+    ui_fgcolor: str = "#000"
+    operator_extra_links: ClassVar[Sequence[Any]] = ()
+    custom_operator_name: ClassVar[str | None] = None
+    """How the class calls itself in lists, where that is not its name: `@task`."""
+    is_sensor: ClassVar[bool] = False
+    """The worker pokes it instead of executing it."""
+
+    task_id: str
+    owner: str = "airflow"
+    retries: int = 0
+    retry_delay: timedelta = timedelta(seconds=300)
+    retry_exponential_backoff: bool | float = 0
+    max_retry_delay: timedelta | None = None
+    retry_policy: Any = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    execution_timeout: timedelta | None = None
+    depends_on_past: bool = False
+    ignore_first_depends_on_past: bool = False
+    wait_for_past_depends_before_skipping: bool = False
+    wait_for_downstream: bool = False
+    params: ParamsDict | None = None
+    priority_weight: int = 1
+    weight_rule: WeightRule = WeightRule.DOWNSTREAM
+    pool: str = "default_pool"
+    pool_slots: int = 1
+    trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+    on_execute_callback: Sequence[Callable[[Any], Any]] = ()
+    on_failure_callback: Sequence[Callable[[Any], Any]] = ()
+    on_success_callback: Sequence[Callable[[Any], Any]] = ()
+    on_retry_callback: Sequence[Callable[[Any], Any]] = ()
+    on_skipped_callback: Sequence[Callable[[Any], Any]] = ()
+    do_xcom_push: bool = True
+    multiple_outputs: bool = False
+    inlets: Sequence[Any] = ()
+    outlets: Sequence[Any] = ()
+    map_index_template: str | None = None
+    render_template_as_native_obj: bool | None = None
+    doc: str | None = None
+    doc_md: str | None = None
+    doc_json: str | None = None
+    doc_yaml: str | None = None
+    doc_rst: str | None = None
+    task_display_name: str | None = None
+    logger_name: str | None = None
+    allow_nested_operators: bool = True
+    on_crash: str = "requeue"
+    queue: str | None = "default"
+    email: Any = None
+    email_on_retry: bool = True
+    email_on_failure: bool = True
+    sla: Any = None
+    resources: Any = None
+    run_as_user: str | None = None
+    executor: str | None = None
+    executor_config: Any = None
+    is_setup: bool = False
+    is_teardown: bool = False
+    on_failure_fail_dagrun: bool = False
+
+    _dag: DAG | None = None
+    _group: TaskGroup | None = None
+    _site: places.Site | None = None
+    _up: Sequence[BaseOperator] = ()
+    _down: Sequence[BaseOperator] = ()
+    _pre_execute_hook: Any = None
+    _post_execute_hook: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = completed(vars(cls)["__init__"])  # type: ignore[method-assign]  # the same, completed
+
+    def __init__(self, *, task_id: str, **arguments: Unpack[OperatorArguments]) -> None:
+        given: dict[str, Any] = arguments  # type: ignore[assignment]  # a TypedDict is a dict
+        dag, group = given.pop("dag", None), given.pop("task_group", None)
+        defaults = given.pop("default_args", None)
+        if defaults:
+            given = {**{name: value for name, value in defaults.items() if name in CHECKS}, **given}
+        self.task_id = ids.check_id("task", task_id, self._site)
+        home = stack.home(dag, group)
+        if home is not None:
+            home.add(self)
+        self._keep(given)
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Check what was given, and hold what differs from the class."""
+        for name, value in given.items():
+            check = CHECKS.get(name)
+            if check is None:
+                raise unknown_argument(self, name, self.task_id)
+            try:
+                kept = check(value)
+            except (TypeError, ValueError) as error:
+                raise self._refuse(f"{name} {error}") from None
+            name = _KEPT_UNDER.get(name, name)  # noqa: PLW2901  the same argument, by the name it is kept under
+            if kept is not getattr(self, name):
+                setattr(self, name, kept)
+        if "start_date" in given or "end_date" in given:
+            self._read_dates()
+        if self.wait_for_downstream and not self.depends_on_past:
+            self.depends_on_past = True
+        if self.params is not None:
+            self._read_params()
+
+    def _read_dates(self) -> None:
+        for name in ("start_date", "end_date"):
+            moment = getattr(self, name)
+            if moment is None:
+                continue
+            try:
+                zone = self._dag.timezone if self._dag else dates.zone_of(dates.default_timezone())
+                setattr(self, name, dates.aware(moment, zone))
+            except (TypeError, ValueError) as error:
+                raise self._refuse(f"{name} {error}") from None
+
+    def _read_params(self) -> None:
+        from flowlet.authoring.params import ParamsDict
+
+        self.params = ParamsDict(self.params, owner=f"task {self.task_id!r}", site=self._site)
+
+    def _refuse(self, what: str) -> DagError:
+        """The error about this task: what is wrong with it, whose it is, where it was written."""
+        dag = "" if self._dag is None else f" of DAG {self._dag.dag_id!r}"
+        kind, place = type(self).__name__, places.spell(self._site)
+        return DagError(f"task {self.task_id!r}{dag}: {what} ({kind}, {place})")
+
+    def _link_fields(self) -> None:
+        """An XComArg in a template field is an edge."""
+        for field in self.template_fields:
+            value = getattr(self, field, None)
+            if value and type(value) is not str:
+                self._link(value)
+
+    def _link(self, value: Any) -> None:
+        for resolvable in iter_resolvables(value):
+            for operator, _ in resolvable.iter_references():
+                if operator is not self:
+                    operator._before(self)
+
+    # -- where it stands ------------------------------------------------------------------------------
+
+    @property
+    def dag(self) -> DAG:
+        """The DAG of the task; DagError if it has none."""
+        if self._dag is None:
+            raise self._refuse("is in no DAG: create it inside `with DAG(...)`, or give it dag=")
+        return self._dag
+
+    @dag.setter
+    def dag(self, dag: DAG) -> None:
+        dag.add_task(self)
+
+    def get_dag(self) -> DAG | None:
+        """The DAG, or None."""
+        return self._dag
+
+    def has_dag(self) -> bool:
+        """Whether it is in one."""
+        return self._dag is not None
+
+    @property
+    def dag_id(self) -> str:
+        """The id of its DAG; Airflow's `adhoc_<owner>` outside of one."""
+        return self._dag.dag_id if self._dag is not None else f"adhoc_{self.owner}"
+
+    @property
+    def task_group(self) -> TaskGroup | None:
+        """The group that holds it; the root group of the DAG for most."""
+        return self._group
+
+    @property
+    def node_id(self) -> str:
+        """Its id among tasks and groups."""
+        return self.task_id
+
+    @property
+    def label(self) -> str:
+        """Its id without the group's prefix."""
+        group = self._group
+        if group is not None and group.group_id and group.prefix_group_id:
+            return self.task_id.removeprefix(f"{group.group_id}.")
+        return self.task_id
+
+    @property
+    def task_type(self) -> str:
+        """The name of its class."""
+        return type(self).__name__
+
+    @property
+    def operator_name(self) -> str:
+        """How lists show its class: `BashOperator`, `@task`."""
+        return self.custom_operator_name or type(self).__name__
+
+    @property
+    def output(self) -> XComArg:
+        """What it will return."""
+        return XComArg(self)
+
+    # -- edges ----------------------------------------------------------------------------------------
+
+    @property
+    def roots(self) -> Sequence[BaseOperator]:
+        return (self,)
+
+    @property
+    def leaves(self) -> Sequence[BaseOperator]:
+        return (self,)
+
+    def _before(self, other: BaseOperator) -> None:
+        """One edge. A repeated one is kept as often as it is said and counts once."""
+        if self._dag is not other._dag:
+            self._share_dag(other)
+        dag = self._dag
+        if dag is not None and dag._compiled is not None:
+            dag._compiled = None
+        if self._down:
+            self._down.append(other)  # type: ignore[attr-defined]  # the empty default apart, it is a list
+        else:
+            self._down = [other]
+        if other._up:
+            other._up.append(self)  # type: ignore[attr-defined]  # the empty default apart, it is a list
+        else:
+            other._up = [self]
+
+    def _share_dag(self, other: BaseOperator) -> None:
+        """A task without a DAG follows the one that it is joined with (as in Airflow)."""
+        if self._dag is None:
+            other.dag.add_task(self)
+        elif other._dag is None:
+            self._dag.add_task(other)
+        else:
+            raise DagError(
+                f"task {self.task_id!r} is in DAG {self._dag.dag_id!r} and task {other.task_id!r} in"
+                f" {other._dag.dag_id!r}: edges do not cross DAGs ({places.spell(places.here())})"
+            )
+
+    @property
+    def upstream_list(self) -> list[BaseOperator]:
+        """The tasks directly before it."""
+        return list(dict.fromkeys(self._up))
+
+    @property
+    def downstream_list(self) -> list[BaseOperator]:
+        """The tasks directly after it."""
+        return list(dict.fromkeys(self._down))
+
+    @property
+    def upstream_task_ids(self) -> set[str]:
+        """The ids of the tasks directly before it."""
+        return {task.task_id for task in self._up}
+
+    @property
+    def downstream_task_ids(self) -> set[str]:
+        """The ids of the tasks directly after it."""
+        return {task.task_id for task in self._down}
+
+    def get_direct_relatives(self, upstream: bool = False) -> list[BaseOperator]:
+        """The tasks directly after it, or before it."""
+        return self.upstream_list if upstream else self.downstream_list
+
+    def get_direct_relative_ids(self, upstream: bool = False) -> set[str]:
+        """Their ids."""
+        return self.upstream_task_ids if upstream else self.downstream_task_ids
+
+    def get_flat_relatives(self, upstream: bool = False) -> list[BaseOperator]:
+        """All tasks after it, or before it, however far."""
+        found: dict[BaseOperator, None] = {}
+        todo: list[BaseOperator] = [self]
+        while todo:
+            task = todo.pop()
+            for relative in task._up if upstream else task._down:
+                if relative not in found:
+                    found[relative] = None
+                    todo.append(relative)
+        found.pop(self, None)
+        return list(found)
+
+    def get_flat_relative_ids(self, upstream: bool = False) -> set[str]:
+        """Their ids."""
+        return {task.task_id for task in self.get_flat_relatives(upstream)}
+
+    # -- running --------------------------------------------------------------------------------------
+
+    @property
+    def is_bodyless(self) -> bool:
+        """Whether there is nothing to execute: it is set `success` when its turn comes."""
+        return False
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the worker awaits `aexecute` on the loop; otherwise it calls `execute` in a thread."""
+        return False
+
+    def execute(self, context: Context) -> Any:
+        """The work. What it returns is the XCom `return_value`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no execute()")
+
+    async def aexecute(self, context: Context) -> Any:
+        """The work of an operator whose `is_async` is true."""
+        raise NotImplementedError(f"{type(self).__name__} defines no aexecute()")
+
+    @property
+    def log(self) -> Logger:
+        """The log of the running attempt; outside of one, the logger `flowlet.task`."""
+        context = CURRENT.get(None)
+        if context is None:
+            import logging
+
+            return logging.getLogger("flowlet.task")
+        log: Logger = context["ti"].log
+        return log
+
+    def pre_execute(self, context: Context) -> None:
+        """Called before the work, in its thread."""
+        if self._pre_execute_hook is not None:
+            self._pre_execute_hook(context)
+
+    def post_execute(self, context: Context, result: Any = None) -> None:
+        """Called after the work, with what it returned."""
+        if self._post_execute_hook is not None:
+            self._post_execute_hook(context, result)
+
+    def on_kill(self) -> None:
+        """Called when an attempt is stopped: free what it holds outside of this process."""
+
+    def copy_for_attempt(self) -> Self:
+        """A shallow copy for one attempt to render and to write on; the DAG's own stays as it is."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    # -- what comes later -----------------------------------------------------------------------------
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> NoReturn:
+        """Not before dynamic mapping."""
+        raise mapping_comes_later(f"{cls.__name__}.partial(task_id={kwargs.get('task_id')!r})")
+
+    def __repr__(self) -> str:
+        return f"<Task({self.task_type}): {self.task_id}>"
+
+
+BaseOperator.__init__ = completed(BaseOperator.__init__)  # type: ignore[method-assign]  # the same, completed

@@ -1,0 +1,34 @@
+"""How a file's DAGs are found that no global name holds: each tells that it is complete.
+
+Airflow finds them the same way (`DagContext.autoregistered_dags`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+
+_FOUND: ContextVar[list[DAG] | None] = ContextVar("flowlet_found_dags", default=None)
+
+
+@contextmanager
+def collect_dags() -> Iterator[list[DAG]]:
+    """While open, every DAG whose `with` block ends (or whose `@dag` function is called) joins the list."""
+    dags: list[DAG] = []
+    token = _FOUND.set(dags)
+    try:
+        yield dags
+    finally:
+        _FOUND.reset(token)
+
+
+def found(dag: DAG) -> None:
+    """The DAG is complete."""
+    dags = _FOUND.get()
+    if dags is not None and not any(dag is other for other in dags):
+        dags.append(dag)

@@ -1,0 +1,155 @@
+"""TaskFlow: functions as tasks. Calling a decorated function inside a DAG makes a task and gives its output.
+
+The decorators themselves (`@task`, `@task.branch`, ...) stand beside the operators that they make; what
+they share is here (Airflow: sdk/bases/decorator.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Self, TypeVar
+
+from flowlet.authoring import places, stack
+from flowlet.authoring.calls import signature_of
+from flowlet.authoring.context import CONTEXT_KEYS
+from flowlet.authoring.xcom_arg import XComArg, mapping_comes_later
+from flowlet.errors import DagError
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.operator import BaseOperator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SUFFIX = re.compile(r"__(\d+)$")
+
+
+class TaskFunction(Generic[P, R]):
+    """A function that becomes a task each time it is called inside a DAG.
+
+    `function` is the plain one, for tests; `override(task_id=..., retries=...)` gives a variant.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        operator_class: type[BaseOperator],
+        arguments: dict[str, Any],
+        *,
+        pushes_many: bool = True,
+    ) -> None:
+        self.function = function
+        self.operator_class = operator_class
+        self.kwargs = arguments
+        self.pushes_many = pushes_many
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+        self._signature = signature_of(function)
+        self._task_id: str = arguments.get("task_id") or self.__name__
+        self._many: bool | None = arguments.get("multiple_outputs")
+        self._checked: set[tuple[int, tuple[str, ...]]] = set()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """A new task in the open DAG; gives its output."""
+        given = self.kwargs
+        group = stack.home(given.get("dag"), given.get("task_group"))
+        if group is None:
+            raise DagError(
+                f"task {self._task_id!r} is called outside of a DAG: call it inside `with DAG(...)` or a @dag"
+                f" function; the plain function is {self.__name__}.function ({places.spell(places.here())})"
+            )
+        if (shape := (len(args), tuple(kwargs))) not in self._checked:
+            self._check_call(args, kwargs)
+            self._checked.add(shape)
+        if self._many is None:
+            self._many = self.pushes_many and returns_mapping(self.function)
+        more = {"multiple_outputs": True} if self._many else {}
+        task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
+        call = {"python_callable": self.function, "op_args": args, "op_kwargs": kwargs}
+        return XComArg(self.operator_class(**{**given, **more, **call, "task_id": task_id}))
+
+    def _check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        complaint = self._signature.complaint(args, kwargs, CONTEXT_KEYS)
+        taken = [name for name in self._signature.positional[: len(args)] if name in CONTEXT_KEYS]
+        if taken and complaint is None:
+            complaint = f"{taken[0]!r} is filled from the task's context, do not pass it by position"
+        if complaint is not None:
+            raise DagError(
+                f"task {self._task_id!r} ({self.__name__}) cannot be called so: {complaint}"
+                f" ({places.spell(places.here())})"
+            )
+
+    def override(self, **arguments: Any) -> Self:
+        """The same function with other arguments for its task."""
+        return type(self)(
+            self.function, self.operator_class, {**self.kwargs, **arguments}, pushes_many=self.pushes_many
+        )
+
+    def expand(self, **_: Any) -> NoReturn:
+        """Not before dynamic mapping."""
+        raise mapping_comes_later(f"{self.__name__}.expand()")
+
+    def expand_kwargs(self, *_: Any, **__: Any) -> NoReturn:
+        """Not before dynamic mapping."""
+        raise mapping_comes_later(f"{self.__name__}.expand_kwargs()")
+
+    def partial(self, **_: Any) -> NoReturn:
+        """Not before dynamic mapping."""
+        raise mapping_comes_later(f"{self.__name__}.partial()")
+
+    def __repr__(self) -> str:
+        return f"<@task function {self.__name__}>"
+
+
+def free_task_id(task_id: str, dag: DAG, full_id: str) -> str:
+    """The id, or `id__1`, `id__2`, ... when the DAG has it already.
+
+    As in Airflow the number is one more than the largest in use; it is looked for once, then counted on.
+    """
+    if full_id not in dag.task_dict:
+        return task_id
+    base = _SUFFIX.sub("", full_id)
+    number = dag._suffixes.get(base)
+    if number is None:
+        number = _largest_suffix(base, dag)
+    number += 1
+    while f"{base}__{number}" in dag.task_dict:
+        number += 1
+    dag._suffixes[base] = number
+    return f"{_SUFFIX.sub('', task_id)}__{number}"
+
+
+def _largest_suffix(base: str, dag: DAG) -> int:
+    found = (_SUFFIX.search(task_id) for task_id in dag.task_dict if task_id.startswith(f"{base}__"))
+    return max((int(end[1]) for end in found if end and end.string[: end.start()] == base), default=0)
+
+
+def returns_mapping(function: Callable[..., Any]) -> bool:
+    """Whether the function is annotated to return a dict, a Mapping or a TypedDict: each key is an output."""
+    annotation = getattr(function, "__annotations__", {}).get("return")
+    if annotation is None:
+        return False
+    if isinstance(annotation, str):
+        if annotation in _PLAIN_TYPES:
+            return False
+        annotation = _evaluate(function, annotation)
+    origin = getattr(annotation, "__origin__", annotation)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+_PLAIN_TYPES = frozenset({"None", "int", "str", "float", "bool", "bytes", "list", "tuple", "set", "Any"})
+
+
+def _evaluate(function: Callable[..., Any], annotation: str) -> Any:
+    """What an annotation written as text means; None where it cannot be told."""
+    import typing
+
+    try:
+        return typing.get_type_hints(function)["return"]
+    except Exception:  # an annotation may name what exists for type checkers only, or be any expression
+        word = re.match(r"(?:typing\.|t\.|collections\.abc\.)?(\w+)\s*(?:\[|$)", annotation)
+        return dict if word and word[1] in ("dict", "Dict", "Mapping", "MutableMapping") else None

@@ -1,0 +1,54 @@
+"""`@task` and its variants: functions as tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from flowlet.authoring.taskflow import TaskFunction
+from flowlet.operators.python import PythonOperator
+
+if TYPE_CHECKING:
+    from flowlet.authoring.operator import BaseOperator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class DecoratedPython(PythonOperator):
+    """What `@task` makes."""
+
+    custom_operator_name = "@task"
+
+
+class TaskDecorator:
+    """One decorator: `@task`, or `@task(retries=2)` with the arguments of the operator that it makes."""
+
+    def __init__(self, operator_class: type[BaseOperator], *, pushes_many: bool = True) -> None:
+        self._operator_class = operator_class
+        self._pushes_many = pushes_many
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+    @overload
+    def __call__(
+        self, function: None = None, /, **arguments: Any
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+    def __call__(self, function: Callable[..., Any] | None = None, /, **arguments: Any) -> Any:
+        if function is not None:
+            return self._decorate(function, arguments)
+        return lambda function: self._decorate(function, arguments)
+
+    def _decorate(self, function: Any, arguments: dict[str, Any]) -> TaskFunction[..., Any]:
+        return TaskFunction(function, self._operator_class, arguments, pushes_many=self._pushes_many)
+
+
+class TaskDecorators(TaskDecorator):
+    """`@task` with all that hangs on it."""
+
+    def __init__(self) -> None:
+        super().__init__(DecoratedPython)
+        self.python = TaskDecorator(DecoratedPython)
+
+
+task = TaskDecorators()

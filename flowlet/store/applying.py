@@ -1,0 +1,133 @@
+"""Moves become rows: all at once, or, when one of them does not fit, one by one."""
+
+from __future__ import annotations
+
+import sqlite3
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from flowlet.runs.moves import AddTick, Moves
+from flowlet.store.statements import load
+
+SQL: Final = load("write.sql")
+
+#: Slot, statement, and whether each of its moves must change one row; in the order of Moves.
+PLAN: Final = tuple(
+    (slot, sql, "." not in name)
+    for slot in Moves.__slots__
+    for name, sql in SQL.items()
+    if name.partition(".")[0] == slot
+)
+_SLOTS: Final = tuple((attrgetter(slot), sql, counted) for slot, sql, counted in PLAN)
+
+#: What one row can be guilty of: a constraint, a type or a size that SQLite does not take.
+POISON: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+
+class Conflict(NamedTuple):
+    """A move that did not meet what it expected, and was left out."""
+
+    kind: str
+    """Its slot in Moves."""
+    move: Any
+    because: str
+
+
+class Mismatch(Exception):
+    """Some move of a group did not change exactly one row."""
+
+
+def all_at_once(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
+    """One executemany per kind; the summed row count must be the number of moves."""
+    for rows_of, sql, counted in _SLOTS:
+        rows = rows_of(moves)
+        if rows and connection.executemany(sql, rows).rowcount != len(rows) and counted:
+            raise Mismatch
+    return []
+
+
+def one_by_one(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
+    """Each move in a savepoint of its own: a conflict costs itself and what hangs on it, nothing else."""
+    conflicts: list[Conflict] = []
+    fallen = _Fallen()
+    for slot in Moves.__slots__:
+        statements = [(sql, counted) for name, sql, counted in PLAN if name == slot]
+        for move in getattr(moves, slot):
+            if fallen.take_along(slot, move):
+                continue
+            because = _attempt(connection, statements, fallen.recast(slot, move))
+            if because is not None:
+                conflicts.append(Conflict(slot, move, because))
+                _account(connection, fallen.note(slot, move))
+    return conflicts
+
+
+def _attempt(connection: sqlite3.Connection, statements: list[tuple[str, bool]], move: Any) -> str | None:
+    """Why the move was undone, or None."""
+    connection.execute("SAVEPOINT move")
+    because = None
+    try:
+        for sql, counted in statements:
+            if connection.execute(sql, move).rowcount != 1 and counted:
+                because = "the row is not in the state that was expected"
+                break
+    except POISON as error:
+        because = f"{type(error).__name__}: {error}"
+    if because is not None:
+        connection.execute("ROLLBACK TO move")
+    connection.execute("RELEASE move")
+    return because
+
+
+def _account(connection: sqlite3.Connection, tick: AddTick | None) -> None:
+    """A refused run leaves its tick behind: the cursor passes it in this very transaction."""
+    if tick is not None:
+        connection.execute(SQL["add_tick"], tick)
+
+
+class _Fallen:
+    """The rows that were refused, and so whatever else names them."""
+
+    def __init__(self) -> None:
+        self._runs: set[int] = set()
+        self._tasks: set[int] = set()
+
+    def note(self, slot: str, move: Any) -> AddTick | None:
+        """Remember a refused move; what becomes of its tick, if it had one."""
+        if slot == "add_run":
+            self._runs.add(move.id)
+            if move.due_at is not None:
+                reason = "its run_id or logical date is taken by another run"
+                return AddTick(move.dag_id, move.due_at, move.due_at, 1, "skipped", reason, None)
+        elif slot in {"add_task", "end_task", "release_task"}:
+            self._tasks.add(move.id)
+        return None
+
+    def take_along(self, slot: str, move: Any) -> bool:
+        """The move belongs to a refused run or attempt."""
+        if slot == "add_task":
+            if move.run in self._runs:
+                self._tasks.add(move.id)
+                return True
+            return False
+        if slot in {"begin_run", "end_run"}:
+            return move.id in self._runs
+        if slot == "put_xcom":
+            return move.ti in self._tasks
+        return slot in _OF_A_TASK and move.id in self._tasks
+
+    def recast(self, slot: str, move: Any) -> Any:
+        """Ticks that were to be merged into a refused run are skipped with it."""
+        if slot == "add_tick" and move.run in self._runs:
+            return move._replace(outcome="skipped", reason=f"{move.reason}; the run was refused", run=None)
+        return move
+
+
+_OF_A_TASK: Final = frozenset({"end_task", "release_task", "settle_task", "archive_attempt", "start_task"})

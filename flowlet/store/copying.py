@@ -1,0 +1,31 @@
+"""A backup: made beside its place, checked, put on the disk, renamed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from flowlet.errors import StoreError
+from flowlet.store.fitness import quick_check
+
+
+def copy_to(connection: sqlite3.Connection, path: str) -> None:
+    """Copy the whole database to `path`, which must not exist."""
+    if Path(path).exists():
+        raise StoreError(f"{path} exists already: give another path for the backup")
+    draft = path + ".part"
+    Path(draft).unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    target = sqlite3.connect(draft)
+    try:
+        connection.backup(target)
+        quick_check(target, draft)
+    finally:
+        target.close()
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    Path(draft).rename(path)

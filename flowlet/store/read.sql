@@ -1,0 +1,253 @@
+-- What fetch(name, **params) runs: named SELECTs with named parameters.
+
+-- name: owner
+SELECT epoch, seq, pid, host, since, birth FROM owner;
+
+-- name: dags
+SELECT dag_id, hash, spec, paused, cursor, file FROM dag ORDER BY dag_id;
+
+-- name: dag
+SELECT dag_id, hash, spec, paused, cursor, file FROM dag WHERE dag_id = :dag_id;
+
+-- name: pools
+SELECT name, slots, description, include_deferred FROM pool ORDER BY name;
+
+-- name: pool
+SELECT name, slots, description, include_deferred FROM pool WHERE name = :name;
+
+-- name: max_ids
+-- The ids to go on from: (run, task_instance).
+SELECT coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(id) FROM task_instance), 0);
+
+-- name: active_runs
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE state IN ('queued', 'running')
+ORDER BY id;
+
+-- name: active_tasks
+-- The task instances of all active runs.
+SELECT
+    ti.id, ti.run, ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.operator, ti.pool,
+    ti.queued_at, ti.started_at, ti.ended_at, ti.outcome, ti.reason, ti.error, ti.crashes, ti.wake_at,
+    ti.settled_at, ti.settled_because
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+WHERE run.state IN ('queued', 'running')
+ORDER BY ti.id;
+
+-- name: run
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND run_id = :run_id;
+
+-- name: run_by_logical_date
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND logical_date = :logical_date;
+
+-- name: run_by_id
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE id = :id;
+
+-- name: last_runs
+-- The newest first.
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: last_runs_of_all
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: newest_logical_date
+SELECT max(logical_date) FROM run WHERE dag_id = :dag_id;
+
+-- name: previous_run
+-- The run of any type before a logical date.
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND logical_date < :logical_date
+ORDER BY logical_date DESC
+LIMIT 1;
+
+-- name: previous_scheduled_run
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND logical_date < :logical_date AND run_type = 'scheduled'
+ORDER BY logical_date DESC
+LIMIT 1;
+
+-- name: previous_successful_run
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND logical_date < :logical_date AND state = 'success'
+ORDER BY logical_date DESC
+LIMIT 1;
+
+-- name: task_states
+SELECT task_id, map_index, state FROM task_instance WHERE run = :run ORDER BY id;
+
+-- name: tasks_of_run
+SELECT
+    id, run, task_id, map_index, state, try_number, max_tries, operator, pool, queued_at, started_at, ended_at,
+    outcome, reason, error, crashes, wake_at, settled_at, settled_because
+FROM task_instance
+WHERE run = :run
+ORDER BY id;
+
+-- name: task
+SELECT
+    ti.id, ti.run, ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.operator, ti.pool,
+    ti.queued_at, ti.started_at, ti.ended_at, ti.outcome, ti.reason, ti.error, ti.crashes, ti.wake_at,
+    ti.settled_at, ti.settled_because
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND ti.map_index = :map_index;
+
+-- name: attempts_of_run
+-- (task_id, map_index, try_number, outcome, reason, error, started_at, ended_at), in the order of the tries.
+SELECT task_id, map_index, try_number, outcome, reason, error, started_at, ended_at
+FROM (
+    SELECT
+        ti.id, ti.task_id, ti.map_index, past.try_number, past.outcome, past.reason, past.error,
+        past.started_at, past.ended_at
+    FROM task_instance AS ti
+    JOIN attempt AS past ON past.ti = ti.id
+    WHERE ti.run = :run
+    UNION ALL
+    SELECT
+        ti.id, ti.task_id, ti.map_index, ti.try_number, ti.outcome, ti.reason, ti.error,
+        ti.started_at, ti.ended_at
+    FROM task_instance AS ti
+    WHERE ti.run = :run AND ti.started_at IS NOT NULL
+      AND (ti.outcome IS NOT NULL
+           OR ti.state NOT IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed'))
+      AND NOT EXISTS (SELECT 1 FROM attempt AS past WHERE past.ti = ti.id AND past.try_number = ti.try_number)
+)
+ORDER BY id, try_number;
+
+-- name: xcom
+SELECT xcom.value
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+JOIN xcom ON xcom.ti = ti.id
+WHERE run.dag_id = :dag_id AND run.run_id = :run_id
+  AND ti.task_id = :task_id AND ti.map_index = :map_index AND xcom.key = :key;
+
+-- name: xcom_mapped
+-- (map_index, value) of every mapped instance that pushed.
+SELECT ti.map_index, xcom.value
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+JOIN xcom ON xcom.ti = ti.id
+WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND xcom.key = :key
+ORDER BY ti.map_index;
+
+-- name: xcom_before
+-- The newest value of earlier runs (include_prior_dates), this run's own included.
+SELECT xcom.value
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+JOIN xcom ON xcom.ti = ti.id
+WHERE run.dag_id = :dag_id AND run.logical_date <= :logical_date
+  AND ti.task_id = :task_id AND ti.map_index = :map_index AND xcom.key = :key
+ORDER BY run.logical_date DESC
+LIMIT 1;
+
+-- name: xcoms_of_run
+SELECT ti.task_id, ti.map_index, xcom.key, xcom.value
+FROM task_instance AS ti
+JOIN xcom ON xcom.ti = ti.id
+WHERE ti.run = :run
+ORDER BY ti.id, xcom.key;
+
+-- name: xcoms_of_task
+SELECT key, value FROM xcom WHERE ti = :ti ORDER BY key;
+
+-- name: occupied_slots
+-- (pool, task instances that hold its slots); how many slots each takes stands in the DAG's spec.
+SELECT ti.pool, count(*)
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+WHERE run.state IN ('queued', 'running') AND ti.state IN ('queued', 'running')
+GROUP BY ti.pool
+ORDER BY ti.pool;
+
+-- name: state_counts
+-- How many task instances of the active runs stand in which state.
+SELECT ti.state, count(*)
+FROM run
+JOIN task_instance AS ti ON ti.run = run.id
+WHERE run.state IN ('queued', 'running')
+GROUP BY ti.state
+ORDER BY ti.state;
+
+-- name: run_counts
+-- Per DAG and state.
+SELECT dag_id, state, count(*) FROM run GROUP BY dag_id, state ORDER BY dag_id, state;
+
+-- name: ticks_summary
+-- (outcome, ticks, first, last) of a DAG.
+SELECT outcome, sum(count), min(due_at), max(until)
+FROM (
+    SELECT outcome, count, due_at, until FROM tick WHERE dag_id = :dag_id
+    UNION ALL
+    SELECT CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END, 1, due_at, due_at
+    FROM run
+    WHERE dag_id = :dag_id AND due_at IS NOT NULL
+)
+GROUP BY outcome
+ORDER BY outcome;
+
+-- name: last_ticks
+-- (due_at, until, count, outcome, reason, run_id) of a DAG, the newest first.
+SELECT due_at, until, count, outcome, reason, run_id
+FROM (
+    SELECT tick.due_at, tick.until, tick.count, tick.outcome, tick.reason, run.run_id
+    FROM tick
+    LEFT JOIN run ON run.id = tick.run
+    WHERE tick.dag_id = :dag_id
+    UNION ALL
+    SELECT
+        due_at, due_at, 1, CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END, NULL, run_id
+    FROM run
+    WHERE dag_id = :dag_id AND due_at IS NOT NULL
+)
+ORDER BY due_at DESC
+LIMIT :limit;
+
+-- name: last_events
+SELECT at, kind, dag_id, run_id, task_id, map_index, try_number, text
+FROM event
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: events_of_run
+SELECT at, kind, dag_id, run_id, task_id, map_index, try_number, text
+FROM event
+WHERE dag_id = :dag_id AND run_id = :run_id
+ORDER BY id;

@@ -1,0 +1,124 @@
+-- What commit(moves) runs: each statement carries the name of its slot in Moves; its parameters are the
+-- fields of the move, in order. Every statement must change exactly one row per move; what guards it
+-- stands in its WHERE.
+
+-- name: begin
+BEGIN IMMEDIATE;
+
+-- name: advance
+-- The fence (am I still the owner, is this still the file that I wrote last?) and the sequence, in one.
+UPDATE owner SET seq = seq + 1 WHERE epoch = ?1 AND seq = ?2;
+
+-- name: commit
+COMMIT;
+
+-- name: put_dag
+INSERT INTO dag (dag_id, spec, hash, file, paused, cursor, registered_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (dag_id) DO UPDATE SET
+    spec = excluded.spec, hash = excluded.hash, file = excluded.file, paused = excluded.paused,
+    cursor = coalesce(excluded.cursor, cursor), registered_at = excluded.registered_at;
+
+-- name: pause_dag
+UPDATE dag SET paused = ?2 WHERE dag_id = ?1;
+
+-- name: put_pool
+INSERT INTO pool (name, slots, description, include_deferred)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    slots = excluded.slots, description = excluded.description, include_deferred = excluded.include_deferred;
+
+-- name: delete_pool
+DELETE FROM pool WHERE name = ?;
+
+-- name: add_run
+INSERT INTO run (
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, conf
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_task
+-- An end without an attempt (a bodyless success) is a settlement, see task_instance.
+INSERT INTO task_instance (
+    id, run, task_id, map_index, state, try_number, max_tries, operator, pool, queued_at, started_at, settled_at
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: begin_run
+UPDATE run SET state = 'running', started_at = ?1 WHERE id = ?2 AND state = 'queued';
+
+-- name: end_task
+UPDATE task_instance
+SET state = ?1, outcome = ?2, reason = ?3, error = ?4, ended_at = ?5, wake_at = ?6, max_tries = ?7, crashes = ?8
+WHERE id = ?9 AND state = 'running' AND try_number = ?10;
+
+-- name: put_xcom
+INSERT INTO xcom (ti, key, value) VALUES (?, ?, ?)
+ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
+
+-- name: release_task
+UPDATE task_instance SET state = ?1, wake_at = ?2 WHERE id = ?3 AND state = 'running' AND try_number = ?4;
+
+-- name: settle_task
+-- The attempt that the row holds keeps its facts. One that was going on is cancelled by a move that ends
+-- or clears the task instance; a start without an attempt (bodyless) is forgotten when it is cleared.
+UPDATE task_instance
+SET state = ?1, settled_because = ?2, settled_at = ?4, wake_at = NULL,
+    queued_at = CASE WHEN ?1 = 'none' THEN NULL ELSE coalesce(?3, queued_at) END,
+    started_at = CASE
+        WHEN ?1 = 'none' AND ?6 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL
+        THEN NULL ELSE started_at END,
+    outcome = CASE
+        WHEN ?1 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?6 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL AND started_at IS NOT NULL
+        THEN 'cancelled' ELSE outcome END,
+    ended_at = CASE
+        WHEN ?1 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?6 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL AND started_at IS NOT NULL
+        THEN ?4 ELSE ended_at END
+WHERE id = ?5 AND state = ?6;
+
+-- name: archive_attempt
+INSERT INTO attempt (ti, try_number, outcome, reason, error, started_at, ended_at)
+SELECT id, try_number, outcome, reason, error, started_at, ended_at
+FROM task_instance
+WHERE id = ?1 AND try_number = ?2;
+
+-- name: archive_attempt.forget_xcoms
+DELETE FROM xcom WHERE ti = ?1 AND ?2 > 0;
+
+-- name: start_task
+-- A new try never overwrites an attempt that is not archived.
+UPDATE task_instance
+SET state = 'running', try_number = ?1, queued_at = ?2, started_at = ?3, ended_at = NULL, outcome = NULL,
+    reason = NULL, error = NULL, wake_at = NULL, settled_at = NULL, settled_because = NULL
+WHERE id = ?4 AND state = ?5 AND try_number = ?6
+  AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = ?4 AND try_number = ?6));
+
+-- name: end_run
+UPDATE run SET state = ?1, reason = ?2, ended_at = ?3 WHERE id = ?4 AND state IN ('queued', 'running');
+
+-- name: add_tick
+-- Joins the DAG's last span when that has the same fate and nothing lies between the two.
+INSERT INTO tick (id, dag_id, due_at, until, count, outcome, reason, run)
+SELECT
+    (SELECT last.id
+     FROM (SELECT * FROM tick WHERE dag_id = ?1 ORDER BY due_at DESC LIMIT 1) AS last
+     WHERE last.outcome = ?5 AND last.reason IS ?6 AND last.run IS ?7 AND last.until < ?2
+       AND NOT EXISTS (
+           SELECT 1 FROM run WHERE run.dag_id = ?1 AND run.due_at > last.until AND run.due_at < ?2
+       )),
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE true
+ON CONFLICT (id) DO UPDATE SET until = excluded.until, count = count + excluded.count;
+
+-- name: move_cursor
+UPDATE dag SET cursor = ?1 WHERE dag_id = ?2;
+
+-- name: add_event
+INSERT INTO event (at, kind, dag_id, run_id, task_id, map_index, try_number, text)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
