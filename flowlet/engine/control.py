@@ -40,6 +40,10 @@ class ControlError(errors.FlowletError):
     """The owner of the file does not answer, or not in a way that can be understood."""
 
 
+class NobodyListens(ControlError):
+    """Nothing was asked, because nothing listens at the socket: asking again later is safe."""
+
+
 class TaskGroup(Protocol):
     """What asyncio.TaskGroup offers."""
 
@@ -265,14 +269,21 @@ def request(path: str, verb: str, args: dict[str, Any] | None = None, *, timeout
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(timeout)
-            peer.connect(path)
+            _connect(peer, path)
             peer.sendall(line)
             answer = _receive(peer)
     except TimeoutError:
         raise ControlError(f"the engine at {path} did not answer within {timeout:g} s") from None
     except OSError as error:
-        raise ControlError(f"no engine answers at {path}: {error.strerror or error}") from None
+        raise ControlError(f"the engine at {path} hung up: {error.strerror or error}") from None
     return _read_answer(answer, path)
+
+
+def _connect(peer: socket.socket, path: str) -> None:
+    try:
+        peer.connect(path)
+    except OSError as error:
+        raise NobodyListens(f"no engine answers at {path}: {error.strerror or error}") from None
 
 
 def _receive(peer: socket.socket) -> bytes:
@@ -295,7 +306,7 @@ def _read_answer(line: bytes, path: str) -> Any:
             return value
         case {"error": {"kind": str(kind), "text": str(text)}}:
             raise error_named(kind, text)
-    raise ControlError(f"the engine at {path} ended the connection without an answer")
+    raise ControlError(f"the engine at {path} hung up without an answer: whether it did as asked is not known")
 
 
 def error_named(kind: str, text: str) -> errors.FlowletError:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from flowlet.authoring.taskflow import TaskFunction
+from flowlet.operators.branch import DecoratedBranch
 from flowlet.operators.python import PythonOperator
+from flowlet.operators.sensor import DecoratedSensor
+from flowlet.operators.short_circuit import DecoratedShortCircuit
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
@@ -49,6 +52,9 @@ class TaskDecorators(TaskDecorator):
     def __init__(self) -> None:
         super().__init__(DecoratedPython)
         self.python = TaskDecorator(DecoratedPython)
+        self.branch = TaskDecorator(DecoratedBranch)
+        self.short_circuit = TaskDecorator(DecoratedShortCircuit)
+        self.sensor = TaskDecorator(DecoratedSensor)
 
 
 task = TaskDecorators()

@@ -120,6 +120,12 @@ class Brain:
         work, outcome = request
         turn.event("late_result_discarded", f"try {work.try_number} came back as {outcome.kind} after it had been given up", ti=work.key)
 
+    def _interrupt(self, request: requests.Interrupt, turn: Turn) -> None:
+        ti = request.ti
+        if ti.state == RUNNING and ti.wake_at is not None:
+            ti.work = ti.wake_at = None
+            plan.interrupt(ti, "the engine stopped", turn, crashed=False)
+
     # -- runs ----------------------------------------------------------------------------------------
 
     def _trigger(self, request: requests.Trigger, turn: Turn) -> ActiveRun:
@@ -381,7 +387,7 @@ class Brain:
         lost_tasks = {c.move.id for c in conflicts if c.kind in ("start_task", "end_task", "settle_task", "release_task")}
         for run in turn.runs:
             if run.id in lost_runs:
-                self._forget(run, turn, further)
+                self._forget(run, turn)
         dropped = [ti for ti in turn.start if ti.run.id in lost_runs or ti.id in lost_tasks]
         for ti in dropped:
             turn.start.remove(ti)
@@ -391,7 +397,7 @@ class Brain:
             further.append(requests.Note("conflict", f"the row {task} of task_instance was changed by somebody else; a move was refused"))
         return further
 
-    def _forget(self, run: ActiveRun, turn: Turn, further: list[Any]) -> None:
+    def _forget(self, run: ActiveRun, turn: Turn) -> None:
         """A new run whose run_id or date is taken never was."""
         entry = self.entries[run.dag_id]
         entry.active.pop(run.run_id, None)
@@ -401,14 +407,9 @@ class Brain:
             ti.released = False
         run.state = FAILED
         entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
-        if run.due_at is not None:
-            further.append(_DateTaken(run.dag_id, run.due_at))
         error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
         turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
         turn.over = [other for other in turn.over if other is not run]
-
-    def _apply_date_taken(self, request: _DateTaken, turn: Turn) -> None:
-        self._date_taken(request.dag_id, request.due, turn)
 
     # -- questions -----------------------------------------------------------------------------------
 
@@ -424,11 +425,6 @@ class Brain:
         if ti.released and ti.state != RUNNING and not ti.holds:
             ti.blocker = self.admission.explain(ti)
         return why(ti)
-
-
-class _DateTaken(requests.NamedTuple):
-    dag_id: str
-    due: int
 
 
 def same_run(known: ActiveRun, request: requests.Trigger) -> ActiveRun:
@@ -458,7 +454,7 @@ _APPLY: dict[type, Any] = {
     requests.SetPool: Brain._set_pool,
     requests.DeletePool: Brain._delete_pool,
     requests.Note: Brain._note,
+    requests.Interrupt: Brain._interrupt,
     requests.ClockJumped: Brain._clock_jumped,
-    _DateTaken: Brain._apply_date_taken,
 }
 

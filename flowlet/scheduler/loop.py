@@ -75,6 +75,9 @@ class Scheduler:
     def drain(self) -> None:
         """Start nothing more; outcomes are still written."""
         self.brain.draining = True
+        for entry in self.brain.entries.values():
+            for run in entry.active.values():
+                self._inbox.extend(requests.Interrupt(ti) for ti in run.tasks if ti.state == RUNNING and ti.wake_at)
         self._news.set()
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
-    from flowlet.runs.instances import ActiveRun
+    from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.worker.workload import Outcome, Workload
 
 Reply = "asyncio.Future[Any] | None"
@@ -100,3 +100,9 @@ class ClockJumped(NamedTuple):
     """The wall clock moved by itself; schedules look again."""
 
     text: str
+
+
+class Interrupt(NamedTuple):
+    """The engine stops while a sensor waits between two pokes."""
+
+    ti: TaskInstance

@@ -1,0 +1,249 @@
+"""The commands: what each is for, what it takes, and the shape that `--json` prints."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+Arguments = Callable[[argparse.ArgumentParser], object]
+
+
+class Command(NamedTuple):
+    """One command: its words, the function that carries it out, what it is for, its arguments, its JSON."""
+
+    words: str
+    target: str
+    help: str
+    arguments: Arguments
+    json: str
+
+
+# -- arguments -------------------------------------------------------------------------------------------
+
+
+def _several(*parts: Arguments) -> Arguments:
+    def add_all(parser: argparse.ArgumentParser) -> None:
+        for add in parts:
+            add(parser)
+
+    return add_all
+
+
+def _nothing(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _dag_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+
+
+def _run_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("run_id", metavar="RUN_ID", nargs="?", help="default: the newest run")
+
+
+def _exact_run_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("run_id", metavar="RUN_ID")
+
+
+def _task_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("task_id", metavar="TASK_ID", help="of a mapped task: 'TASK_ID[3]'")
+    parser.add_argument("run_id", metavar="RUN_ID", nargs="?", help="default: the newest run")
+
+
+def _what_to_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--conf", metavar="JSON", help="the run's conf: a JSON object, or @FILE")
+    parser.add_argument(
+        "--logical-date",
+        metavar="ISO",
+        help="such as 2026-01-31T06:00+01:00, default now; 'none': a run without one. A date without a zone is"
+        " in that of FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
+    )
+    parser.add_argument("--run-id", metavar="RUN_ID", help="default: made from the date")
+
+
+def _how_to_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", metavar="NAME", help="LocalExecutor (default) or SequentialExecutor")
+    parser.add_argument("--parallelism", metavar="N", type=_positive, help="bodies at once (default 32)")
+    parser.add_argument(
+        "--durability",
+        choices=("full", "process"),
+        help="full (default): survives a power cut; process: survives any crash of the process",
+    )
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a Python file that describes DAGs")
+    parser.add_argument("dag_id", metavar="DAG_ID", nargs="?", help="needed if the file has several DAGs")
+    _what_to_run(parser)
+    _how_to_run(parser)
+
+
+def _daemon(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="Python files that describe DAGs")
+    _how_to_run(parser)
+    parser.add_argument(
+        "--grace", metavar="SECONDS", type=_seconds, help="for bodies at the end (default 30)"
+    )
+
+
+def _list_of_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID", nargs="?")
+    parser.add_argument(
+        "-n", "--limit", metavar="N", type=_positive, default=20, help="how many (default 20)"
+    )
+
+
+def _logs(parser: argparse.ArgumentParser) -> None:
+    _task_id(parser)
+    parser.add_argument("--try", dest="try_number", metavar="N", type=_positive, help="default: the last try")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the attempt has ended")
+
+
+def _pool_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _pool(parser: argparse.ArgumentParser) -> None:
+    _pool_name(parser)
+    parser.add_argument("slots", metavar="SLOTS", type=_whole)
+    parser.add_argument("--description", metavar="TEXT", default="")
+
+
+def _next(parser: argparse.ArgumentParser) -> None:
+    _dag_id(parser)
+    parser.add_argument("-n", "--limit", metavar="N", type=_positive, default=1, help="how many (default 1)")
+
+
+def _backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="the file to make; it must not exist")
+
+
+def _prune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keep-days", metavar="N", type=_whole, default=90, help="default 90")
+    parser.add_argument(
+        "--keep-runs", metavar="N", type=_whole, default=100, help="of each DAG (default 100)"
+    )
+
+
+def _whole(text: str) -> int:
+    return _number(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _number(text, 1)
+
+
+def _number(text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, at least {least}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds, at least 0")
+    return seconds
+
+
+# -- the commands ----------------------------------------------------------------------------------------
+
+_RUN = "{dag_id, run_id, run_type, state, reason, logical_date, started_at, ended_at, conf, tasks, ...}"
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "run", "run:run", "run a DAG of a file now, and wait for its end",
+        _run, f"at the end {_RUN}",
+    ),
+    Command(
+        "daemon", "daemon:daemon", "run the scheduler until SIGINT or SIGTERM (twice: at once)",
+        _daemon, "a line of JSON per event: {at, event, ...}",
+    ),
+    Command(
+        "trigger", "trigger:trigger", "ask for a run of a DAG",
+        _several(_dag_id, _what_to_run), _RUN,
+    ),
+    Command(
+        "next", "next:next_", "when a DAG is due",
+        _next, "[{due_at, logical_date, data_interval_start, data_interval_end}]",
+    ),
+    Command(
+        "dags list", "dags:list_", "the DAGs of the database",
+        _nothing, "[{dag_id, paused, schedule, next_due, tasks, last_run, last_state, file}]",
+    ),
+    Command(
+        "dags show", "dags:show", "a DAG: its schedule and its tasks",
+        _dag_id, "{dag_id, paused, schedule, ..., tasks: [{task_id, operator, upstream, trigger_rule, ...}]}",
+    ),
+    Command(
+        "dags pause", "dags:pause", "no more scheduled runs of a DAG",
+        _dag_id, "{dag_id, paused}",
+    ),
+    Command(
+        "dags unpause", "dags:unpause", "let a DAG go on",
+        _dag_id, "{dag_id, paused}",
+    ),
+    Command(
+        "runs list", "runs:list_", "runs, the newest first",
+        _list_of_runs, "[{dag_id, run_id, run_type, state, logical_date, started_at, ended_at, ...}]",
+    ),
+    Command(
+        "runs show", "runs:show", "a run: its tasks, attempts and events",
+        _run_id, "{dag_id, run_id, ..., conf, tasks: [...], attempts: [...], events: [...]}",
+    ),
+    Command(
+        "runs cancel", "runs:cancel", "end a run: it is marked failed",
+        _exact_run_id, _RUN,
+    ),
+    Command(
+        "tasks logs", "tasks:logs", "what an attempt of a task printed",
+        _logs, 'a line of JSON per line: {"line": "..."}',
+    ),
+    Command(
+        "tasks why", "tasks:why", "why a task does not start, or how it stands",
+        _task_id, "{dag_id, run_id, task_id, map_index, state, why}",
+    ),
+    Command(
+        "pools list", "pools:list_", "the pools and how full they are",
+        _nothing, "[{name, slots, used, description}]",
+    ),
+    Command(
+        "pools set", "pools:set_", "make a pool or change its size",
+        _pool, "{name, slots, description}",
+    ),
+    Command(
+        "pools delete", "pools:delete", "remove a pool",
+        _pool_name, "{name}",
+    ),
+    Command(
+        "db check", "db:check", "is the database whole?",
+        _nothing, "{db, ok, problems}",
+    ),
+    Command(
+        "db backup", "db:backup", "copy the database while it is used",
+        _backup, "{db, backup, bytes}",
+    ),
+    Command(
+        "db prune", "db:prune", "delete old runs",
+        _prune, "{db, deleted}",
+    ),
+    Command(
+        "doctor", "doctor:doctor", "look at everything that can stand in the way",
+        _nothing, "{db, ok, findings: [{check, verdict, text}]}",
+    ),
+)  # fmt: skip
+
+GROUPS = {
+    "dags": "list, show, pause and unpause DAGs",
+    "runs": "list, show and cancel runs",
+    "tasks": "logs of tasks, and why they wait",
+    "pools": "list, set and delete pools",
+    "db": "check, back up and prune the database",
+}

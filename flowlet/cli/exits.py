@@ -1,0 +1,29 @@
+"""Exit statuses, and the sentence with which a command gives up."""
+
+from __future__ import annotations
+
+OK = 0
+FAILED = 1
+USAGE = 2
+OWNED = 3
+UNFIT = 4
+BUG = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+TABLE = """\
+exit status:
+  0    done; for `run`: the run succeeded
+  1    the run failed; `db check` or `doctor` found something wrong
+  2    the command, or what it names, is wrong: an option, a file of DAGs, an id, a setting
+  3    another process owns the database, or its owner does not answer
+  4    the database is missing, damaged, not flowlet's, of a newer version, or cannot be written
+  70   a bug in flowlet (FLOWLET_DEBUG=1 shows where)
+  130  interrupted"""
+
+
+class CommandError(Exception):
+    """A command cannot go on: one line for people, and the exit status."""
+
+    def __init__(self, text: str, status: int = USAGE) -> None:
+        self.status = status
+        super().__init__(text)

@@ -1,0 +1,46 @@
+"""The user's files of DAGs, loaded for a command that owns its process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowlet import settings
+from flowlet.cli import exits
+from flowlet.cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.registry.loading import Loaded
+
+
+def load(path: str) -> Loaded:
+    """The DAGs or problems of one file. Its folder stays importable for what its bodies import later."""
+    from flowlet.registry.loading import load_file
+
+    loaded = load_file(path, timeout=settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0))
+    for problem in loaded.problems:
+        if problem.kind == "KeyboardInterrupt":
+            raise CommandError(str(problem), exits.INTERRUPTED)
+    folder = str(Path(loaded.file).parent)
+    if loaded.dags and folder not in sys.path:
+        sys.path.append(folder)
+    for warning in loaded.warnings:
+        print(f"flowlet: warning: {' '.join(warning.split())}", file=sys.stderr)
+    return loaded
+
+
+def dag_of(path: str, dag_id: str | None) -> DAG:
+    """The DAG of that id in the file; without an id, the only one."""
+    loaded = load(path)
+    if loaded.problems:
+        raise CommandError("; ".join(map(str, loaded.problems)))
+    known = {dag.dag_id: dag for dag in loaded.dags}
+    if dag_id is None and len(known) == 1:
+        return loaded.dags[0]
+    if dag_id in known:
+        return known[dag_id]
+    if dag_id is None:
+        raise CommandError(f"{path} has {len(known)} DAGs: name one of {', '.join(known)}")
+    raise CommandError(f"{path} has no DAG {dag_id!r}: it has {', '.join(known)}")

@@ -1,0 +1,142 @@
+"""A run on a terminal: drawn anew a few times a second, in place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from flowlet.cli import render
+from flowlet.cli.watching import FINISHED, View, key_of, summary
+from flowlet.clock import SystemClock
+from flowlet.events import Event, EventAdded, TaskEnded, TaskStarted
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+
+_TIMES_A_SECOND = 8
+_NOTES = 5
+
+
+class _Row:
+    """What is drawn of one task instance."""
+
+    __slots__ = ("ended_at", "reason", "started_at", "state", "try_number")
+
+    def __init__(self) -> None:
+        self.state = "none"
+        self.try_number = 0
+        self.started_at: int | None = None
+        self.ended_at: int | None = None
+        self.reason = ""
+
+
+class LiveView(View):
+    """Every task where they fit on the screen; else counts, what runs, and what failed."""
+
+    def __init__(self, dag: DAG, db: str) -> None:
+        super().__init__(dag, db)
+        self._rows = {task_id: _Row() for task_id in self.task_ids}
+        self._notes: list[str] = []
+        self._clock = SystemClock()
+        self._console = Console(file=self._out, highlight=False)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._draw,
+            refresh_per_second=_TIMES_A_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def tell(self, event: Event) -> None:
+        if self.run is not None and isinstance(event, TaskStarted) and event.run_id == self.run.run_id:
+            row = self._row(event)
+            row.state, row.try_number, row.started_at, row.ended_at = (
+                "running",
+                event.try_number,
+                event.at,
+                None,
+            )
+        super().tell(event)
+
+    def show_task(self, event: TaskEnded) -> None:
+        row = self._row(event)
+        row.state, row.try_number, row.started_at, row.ended_at = (
+            event.state, event.try_number, event.started_at, event.at,
+        )  # fmt: skip
+        row.reason = "" if event.state == "success" else render.printable(event.reason or "")
+
+    def show_event(self, event: EventAdded) -> None:
+        self._notes = [*self._notes, f"{event.kind}: {render.printable(event.text)}"][-_NOTES:]
+
+    def end(self, shape: dict[str, Any]) -> None:
+        lines = summary(shape, self.db, self._clock.monotonic() - self.began_at)
+        self._console.print(Text(lines[0], style=render.STYLES.get(shape["state"], "")))
+        for line in lines[1:]:
+            self._console.print(Text(line))
+
+    def _row(self, event: TaskStarted | TaskEnded) -> _Row:
+        return self._rows.setdefault(_key(event), _Row())
+
+    # -- drawing, on rich's own thread -------------------------------------------------------------------
+
+    def _draw(self) -> RenderableType:
+        rows = list(self._rows.items())
+        room = max(self._console.size.height - 5 - len(self._notes), 5)
+        body = self._all(rows) if len(rows) <= room else self._digest(rows, room)
+        return Group(self._title(rows), body, *(Text(note, style="yellow") for note in self._notes))
+
+    def _title(self, rows: list[tuple[str, _Row]]) -> Text:
+        done = sum(row.state in FINISHED and row.state != "up_for_retry" for _, row in rows)
+        span = render.seconds(self._clock.monotonic() - self.began_at)
+        name = f"{self.dag_id} {self.run.run_id}" if self.run is not None else self.dag_id
+        return Text(
+            f"{name}  {done:,} of {render.plural(len(rows), 'task')}  {span}", style="bold", no_wrap=True
+        )
+
+    def _all(self, rows: list[tuple[str, _Row]]) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for key, row in rows:
+            table.add_row(*self._cells(key, row))
+        return table
+
+    def _digest(self, rows: list[tuple[str, _Row]], room: int) -> Group:
+        counts = Counter(row.state for _, row in rows)
+        line = Text("  ").join(
+            Text(f"{count:,} {state}", style=render.STYLES.get(state, "")) for state, count in counts.items()
+        )
+        failed = [(key, row) for key, row in rows if row.state in {"failed", "up_for_retry"}]
+        running = [(key, row) for key, row in rows if row.state == "running"]
+        shown = [*failed[-(room // 2) :], *running][: room - 1]
+        return Group(line, self._all(shown))
+
+    def _cells(self, key: str, row: _Row) -> list[Text]:
+        until = row.ended_at if row.ended_at is not None else self._clock.now()
+        span = None if row.started_at is None else until - row.started_at
+        more = f"try {row.try_number}" if row.try_number > 1 else ""
+        return [
+            Text(row.state, style=render.STYLES.get(row.state, "")),
+            Text(key, no_wrap=True, overflow="ellipsis"),
+            Text(render.seconds(span), justify="right"),
+            Text(" ".join(part for part in (more, row.reason) if part), no_wrap=True, overflow="ellipsis"),
+        ]
+
+
+def _key(event: TaskStarted | TaskEnded) -> str:
+    if isinstance(event, TaskEnded):
+        return key_of(event)
+    return event.task_id if event.map_index < 0 else f"{event.task_id}[{event.map_index}]"
