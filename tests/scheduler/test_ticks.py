@@ -243,6 +243,12 @@ def test_a_delta_without_start_date_runs_at_once_and_counts_from_its_last_tick()
     assert late.spans == [TickSpan(NOON + 7 + 90 * SECOND, NOON + 7 + 90 * SECOND, 1, COALESCED, MISSED, 0)]
 
 
+def test_a_tick_noticed_late_does_not_shift_those_after_it() -> None:
+    plan = plan_ticks(every(90), NOON, NOON + 100 * SECOND, room=1)
+    assert (runs(plan), plan.cursor) == ([NOON + 90 * SECOND], NOON + 90 * SECOND)
+    assert runs(plan_ticks(every(90), plan.cursor, NOON + 180 * SECOND, room=1)) == [NOON + 180 * SECOND]
+
+
 def test_a_delta_counts_from_start_date() -> None:
     plan = plan_ticks(every(7 * 60, start=NOON), None, NOON + 20 * MINUTE, room=1)
     assert runs(plan) == [NOON + 14 * MINUTE]

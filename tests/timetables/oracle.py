@@ -286,19 +286,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     began = time.monotonic()
     changes = all_changes(options.zones, *options.years)
-    print(f"{len(options.zones)} zones, {len(changes)} different changes, seed {options.seed}", flush=True)  # noqa: T201
+    print(f"{len(options.zones)} zones, {len(changes)} different changes, seed {options.seed}", flush=True)
     by_minute = chance.sample(changes, options.sample) if options.sample else changes
     by_second = chance.sample(changes, min(options.seconds, len(changes)))
     differences = []
     for chosen, expressions in ((by_minute, options.expressions), (by_second, options.second_expressions)):
         instants, comparisons, found = sweep(chosen, expressions, policies)
         differences += found
-        print(  # noqa: T201
+        print(
             f"{len(chosen)} changes x {len(expressions)} expressions: {instants:,} instants walked,"
             f" {comparisons:,} comparisons, {len(found)} differences, {time.monotonic() - began:.0f} s",
             flush=True,
         )
-    print("\n".join(differences[:20]))  # noqa: T201
+    print("\n".join(differences[:20]))
     return bool(differences)
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import random
 import sys
 import zoneinfo
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from flowlet.clock import DAY, SECOND, from_micros, to_micros
 from flowlet.timetables import CronTriggerTimetable
-from flowlet.timetables.zones import HIGHEST, LOWEST, STEP, zone_for
+from flowlet.timetables.zones import HIGHEST, LOWEST, STEP, Zone, zone_for
 
 ZONES = sorted(zoneinfo.available_timezones())
 
@@ -249,6 +249,28 @@ def test_a_zone_finds_every_change_that_its_file_lists(seed: int) -> None:
         for moment, offset in _listed_changes(name):
             span = zone.span_at(moment)
             assert (span.start, span.offset) == (moment, offset), name
+
+
+class PutBack(tzinfo):
+    """One hour ahead until a moment, then none."""
+
+    def __init__(self, moment: int) -> None:
+        self.moment = from_micros(moment * SECOND).replace(tzinfo=None)
+
+    def fromutc(self, utc: datetime) -> datetime:
+        back = utc.replace(tzinfo=None) >= self.moment
+        return (utc if back else utc + timedelta(hours=1)).replace(tzinfo=self, fold=back)
+
+    def utcoffset(self, wall: datetime | None) -> timedelta:
+        return timedelta(hours=0 if wall is not None and wall.fold else 1)
+
+
+@pytest.mark.parametrize("before_the_border", [0, 1, 1800, 3599])
+def test_a_fold_reaches_over_the_border_of_a_block(before_the_border: int) -> None:
+    border = 50 << 25
+    moment = border - before_the_border
+    span = Zone("test", PutBack(moment)).span_at(border)
+    assert (span.start, span.offset, span.peak) == (border, 0, moment + 3600)
 
 
 def test_spans_lie_end_to_end() -> None:
