@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from flowlet.operators.bash import BashOperator as BashOperator
     from flowlet.operators.branch import BaseBranchOperator as BaseBranchOperator
     from flowlet.operators.branch import BranchPythonOperator as BranchPythonOperator
+    from flowlet.operators.decorators import task as task
     from flowlet.operators.empty import EmptyOperator as EmptyOperator
     from flowlet.operators.python import PythonOperator as PythonOperator
     from flowlet.operators.sensor import BaseSensorOperator as BaseSensorOperator
     from flowlet.operators.sensor import PokeReturnValue as PokeReturnValue
     from flowlet.operators.sensor import PythonSensor as PythonSensor
     from flowlet.operators.short_circuit import ShortCircuitOperator as ShortCircuitOperator
-    from flowlet.operators.decorators import task as task
     from flowlet.runs.states import RunState as RunState
     from flowlet.runs.states import TaskState as TaskState
     from flowlet.runs.values import register_xcom_type as register_xcom_type

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.group import TaskGroup
     from flowlet.authoring.params import ParamsDict
 
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})  # values that refer to nothing
 _KEPT_UNDER = {"pre_execute": "_pre_execute_hook", "post_execute": "_post_execute_hook"}
 
 
@@ -185,10 +186,16 @@ class BaseOperator(DependencyMixin):
                 self._link(value)
 
     def _link(self, value: Any) -> None:
+        for member in value if type(value) in (tuple, list) else (value,):
+            if type(member) is XComArg:  # nearly always
+                member.operator._before(self)
+            elif type(member) not in _PLAIN:
+                self._link_nested(member)
+
+    def _link_nested(self, value: Any) -> None:
         for resolvable in iter_resolvables(value):
             for operator, _ in resolvable.iter_references():
-                if operator is not self:
-                    operator._before(self)
+                operator._before(self)
 
     # -- where it stands ------------------------------------------------------------------------------
 

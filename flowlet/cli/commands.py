@@ -59,8 +59,8 @@ def _what_to_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--logical-date",
         metavar="ISO",
-        help="such as 2026-01-31T06:00+01:00, default now; 'none': a run without one. A date without a zone is"
-        " in that of FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
+        help="such as 2026-01-31T06:00+01:00, default now; 'none': a run without one. A date without a zone"
+        " is in that of FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
     )
     parser.add_argument("--run-id", metavar="RUN_ID", help="default: made from the date")
 

@@ -1,4 +1,4 @@
-"""Who carries out a command that writes: the engine that owns the database, or, if none does, this process."""
+"""Who carries out a command that writes: the engine that owns the database, else this process."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def owner_of(path: str) -> dict[str, Any] | None:
     return look(path)
 
 
-class _OwnerIsLeaving(Exception):  # noqa: N818  no error of anybody's: a reason to look again
+class _OwnerIsLeaving(Exception):
     """Its socket is gone: nothing was asked yet."""
 
 
 def _request(control: str, verb: str, args: dict[str, Any]) -> Any:
-    from flowlet.engine.control import NobodyListens, request
+    from flowlet.engine.control import NobodyListensError, request
 
     try:
         return request(control, verb, args)
-    except NobodyListens as error:
+    except NobodyListensError as error:
         raise _OwnerIsLeaving from error
 
 

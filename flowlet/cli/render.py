@@ -71,6 +71,11 @@ def heading(text: str) -> None:
     print(f"\n{text}")
 
 
+def note(text: str) -> None:
+    """A remark beside the result: on standard error."""
+    print(f"flowlet: {text}", file=sys.stderr)
+
+
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns two spaces apart, as `column -t` makes them."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]

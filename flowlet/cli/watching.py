@@ -33,6 +33,7 @@ class View:
         self.began_at = SystemClock().monotonic()
         self._out = sys.stdout
         self._early: list[Event] = []
+        self._deserted = False
 
     def __enter__(self) -> Self:
         return self
@@ -70,10 +71,12 @@ class View:
 
     def say(self, line: str) -> None:
         """One line, at once. Whoever left the other end of the pipe does not stop the run."""
+        if self._deserted:
+            return
         try:
             print(line, file=self._out, flush=True)
         except BrokenPipeError:
-            self.say = lambda line: None  # type: ignore[method-assign]  # nobody listens any more
+            self._deserted = True
 
 
 class JsonView(View):

@@ -40,7 +40,7 @@ class ControlError(errors.FlowletError):
     """The owner of the file does not answer, or not in a way that can be understood."""
 
 
-class NobodyListens(ControlError):
+class NobodyListensError(ControlError):
     """Nothing was asked, because nothing listens at the socket: asking again later is safe."""
 
 
@@ -283,7 +283,7 @@ def _connect(peer: socket.socket, path: str) -> None:
     try:
         peer.connect(path)
     except OSError as error:
-        raise NobodyListens(f"no engine answers at {path}: {error.strerror or error}") from None
+        raise NobodyListensError(f"no engine answers at {path}: {error.strerror or error}") from None
 
 
 def _receive(peer: socket.socket) -> bytes:
@@ -306,7 +306,7 @@ def _read_answer(line: bytes, path: str) -> Any:
             return value
         case {"error": {"kind": str(kind), "text": str(text)}}:
             raise error_named(kind, text)
-    raise ControlError(f"the engine at {path} hung up without an answer: whether it did as asked is not known")
+    raise ControlError(f"the engine at {path} hung up: whether it did as asked is not known")
 
 
 def error_named(kind: str, text: str) -> errors.FlowletError:

@@ -15,7 +15,7 @@ from flowlet.authoring.spec import DagSpec
 from flowlet.clock import Clock, SystemClock, to_micros
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import Values, types_in
-from flowlet.errors import EngineClosed, FlowletError, PoolNotFound, RunNotFound, TaskNotFound
+from flowlet.errors import EngineClosed, FlowletError, RunNotFound, TaskNotFound
 from flowlet.registry.registry import Registry
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.scheduler import requests
@@ -125,7 +125,7 @@ class Engine:
             await self._open_control()
         await self._scheduler.ask(requests.SetPool, "default_pool", self._default_pool, on_file=True)
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Graceful and bounded: bodies get `grace` seconds, what is left is interrupted and goes on next time."""
         assert self._scheduler is not None and self._store is not None  # noqa: S101  entered
         with anyio.CancelScope(shield=True):

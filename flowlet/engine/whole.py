@@ -66,7 +66,7 @@ def _in_a_thread(coroutine: Coroutine[Any, Any, DagRun]) -> DagRun:
     def call() -> None:
         try:
             box.append((asyncio.run(coroutine), None))
-        except BaseException as error:  # noqa: BLE001  handed to the caller
+        except BaseException as error:
             box.append((None, error))
 
     thread = threading.Thread(target=call, name="flowlet:test", daemon=True)

@@ -35,6 +35,7 @@ class BaseSensorOperator(BaseOperator):
     days) and fails without a retry. mode "poke" keeps pool slots while it waits, "reschedule" nothing.
     """
 
+    is_sensor = True
     poke_interval: float = 60.0
     timeout: float = WEEK
     mode: str = "poke"
@@ -75,10 +76,10 @@ class BaseSensorOperator(BaseOperator):
             raise self._refuse(f"{name}={span!r}: must be seconds or a timedelta, not negative")
         return float(seconds)
 
-    @property
-    def is_sensor(self) -> bool:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Driven poke by poke; one that overrides `execute` runs as an ordinary body."""
-        return type(self).execute is BaseOperator.execute
+        super().__init_subclass__(**kwargs)
+        cls.is_sensor = cls.execute is BaseOperator.execute
 
     @property
     def is_async(self) -> bool:

@@ -182,5 +182,3 @@ def past_state(past: Mapping[str, str] | ActiveRun, task_id: str) -> str | None:
 def is_active(run: ActiveRun) -> bool:
     """The run has not ended."""
     return run.state in (QUEUED, RUNNING)
-
-__all__ = ["SUCCESS", "ActiveRun", "TaskInstance", "is_active", "past_state"]

@@ -163,7 +163,7 @@ class AddTick(NamedTuple):
     dag_id: str
     due_at: int
     until: int
-    count: int
+    count: int  # type: ignore[assignment]  # the column's name; nobody counts the values of this tuple
     outcome: str
     reason: str
     run: int | None
@@ -194,10 +194,23 @@ class Moves:
     """All that one turn decided, in the order in which the store applies it."""
 
     __slots__ = (
-        "put_dag", "pause_dag", "put_pool", "delete_pool",
-        "add_run", "add_task", "begin_run",
-        "end_task", "put_xcom", "release_task", "settle_task", "archive_attempt", "start_task",
-        "end_run", "add_tick", "move_cursor", "add_event",
+        "add_event",
+        "add_run",
+        "add_task",
+        "add_tick",
+        "archive_attempt",
+        "begin_run",
+        "delete_pool",
+        "end_run",
+        "end_task",
+        "move_cursor",
+        "pause_dag",
+        "put_dag",
+        "put_pool",
+        "put_xcom",
+        "release_task",
+        "settle_task",
+        "start_task",
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from flowlet.clock import iso
 from flowlet.runs.instances import ActiveRun, TaskInstance, past_state
-from flowlet.runs.moves import ArchiveAttempt, BeginRun, EndRun, EndTask, PutXCom, ReleaseTask, SettleTask, StartTask
+from flowlet.runs.moves import (
+    ArchiveAttempt,
+    BeginRun,
+    EndRun,
+    EndTask,
+    PutXCom,
+    ReleaseTask,
+    SettleTask,
+    StartTask,
+)
 from flowlet.runs.retry import MOST_CRASHES, may_retry, retry_delay
 from flowlet.runs.rules import RULES, Verdict
 from flowlet.runs.states import (
@@ -294,10 +303,10 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
                 continue
             if verdict is _RUN:
                 if _release(child, turn):
-                    ended.append(child)  # noqa: B909  the queue of this loop
+                    ended.append(child)
                 continue
             settle(child, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
-            ended.append(child)  # noqa: B909  the queue of this loop
+            ended.append(child)
 
 
 def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:

@@ -21,7 +21,7 @@ C = TypeVar("C", bound=type)
 T = TypeVar("T")
 
 
-class Refused(Exception):  # noqa: N818  not an error for anybody but flowlet.runs.values, which words one
+class Refused(Exception):
     """Why a value cannot be an XCom. On its way up it learns the place: `path`, innermost first."""
 
     def __init__(self, what: str) -> None:

@@ -245,7 +245,7 @@ class Brain:
         for span in tick_plan.spans:
             run = None if span.merged_into is None else made[span.merged_into]
             turn.moves.add_tick.append(
-                AddTick(dag_id, span.due_at, span.until, span.count, span.outcome, span.reason, run and run.id)
+                AddTick(dag_id, span.due_at, span.until, span.count, span.outcome, span.reason, None if run is None else run.id)
             )
         if tick_plan.cursor is not None and tick_plan.cursor != entry.cursor:
             entry.cursor = tick_plan.cursor
@@ -393,8 +393,10 @@ class Brain:
             turn.start.remove(ti)
             self.in_flight -= 1
             self.admission.parallel.used -= 1
-        for task in lost_tasks:
-            further.append(requests.Note("conflict", f"the row {task} of task_instance was changed by somebody else; a move was refused"))
+        further += [
+            requests.Note("conflict", f"the row {task} of task_instance was changed by somebody else; a move was refused")
+            for task in lost_tasks
+        ]
         return further
 
     def _forget(self, run: ActiveRun, turn: Turn) -> None:

@@ -29,3 +29,9 @@ def copy_to(connection: sqlite3.Connection, path: str) -> None:
     finally:
         os.close(descriptor)
     Path(draft).rename(path)
+
+
+def problems_of(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with a whole file."""
+    found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    return found + [f"foreign key: {row}" for row in connection.execute("PRAGMA foreign_key_check")]

@@ -79,7 +79,7 @@ def _answer(
 ) -> None:
     try:
         answer.put((function(*args), None))
-    except BaseException as error:  # noqa: BLE001  it is raised where it was asked
+    except BaseException as error:
         answer.put((None, error))
 
 

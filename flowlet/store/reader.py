@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from flowlet.errors import StoreError, StoreUnfit
 from flowlet.store import fitness
+from flowlet.store.copying import problems_of
 from flowlet.store.lease import owner_of
 from flowlet.store.sqlite import open_reader, trouble
 from flowlet.store.statements import load
@@ -104,6 +105,10 @@ class Reader:
             found.reverse()
         return [dict(zip(columns, row, strict=True)) for row in found]
 
+    def check(self) -> list[str]:
+        """What integrity_check and foreign_key_check find; empty when all is well."""
+        return problems_of(self._connection)
+
     def owner(self) -> dict[str, Any] | None:
         """Who owns the file now: pid, host, since, control (its socket); None if nobody does."""
         return owner_of(self.path)
@@ -111,7 +116,7 @@ class Reader:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -6,16 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from weakref import WeakSet
 
 from flowlet.clock import Clock
 from flowlet.errors import StoreError, StoreLost
 from flowlet.runs.moves import Moves
 from flowlet.store.applying import Conflict
+from flowlet.store.copying import copy_to, problems_of
 from flowlet.store.hop import Hop
 from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
+from flowlet.store.retention import prune_once
 from flowlet.store.sqlite import MEMORY
 
 T = TypeVar("T")
@@ -67,7 +69,8 @@ class Store:
         if durability not in {"full", "process"}:
             raise ValueError(f'durability is "full" or "process", not {durability!r}')
         name = os.fspath(path)
-        ownership = Ownership(name if name == MEMORY else os.path.realpath(name), full=durability == "full")
+        real = name if name == MEMORY else os.path.realpath(name)  # noqa: ASYNC240  once, at start
+        ownership = Ownership(real, full=durability == "full")
         hop = Hop("flowlet-store")
         opening = hop.run(_open, ownership, clock.now(), control)
         try:
@@ -122,6 +125,25 @@ class Store:
         if self._ownership.lease is not None:
             self._ownership.lease.publish(path)
 
+    async def checkpoint(self) -> None:
+        """Write the log into the database and cut it."""
+        await self._run(lambda: self._ledger.ready().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+
+    async def prune(self, now: int, keep_days: int = 90, keep_runs: int = 100) -> int:
+        """Delete old finished runs, in bounded transactions; how many. Their ticks stay counted."""
+        deleted = 0
+        while count := await self._run(self._ledger.change, lambda db: prune_once(db, now, keep_days, keep_runs)):
+            deleted += count
+        return deleted
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """A complete, checked copy at `path`, or none."""
+        await self._run(lambda: copy_to(self._ledger.ready(), os.fspath(path)))
+
+    async def check(self) -> list[str]:
+        """What integrity_check and foreign_key_check find; empty when all is well."""
+        return await self._run(lambda: problems_of(self._ledger.ready()))
+
     async def close(self) -> None:
         """Wait for what is under way, bring everything into the database, and give the file free."""
         if self._closed:
@@ -136,7 +158,7 @@ class Store:
         finally:
             await self._hop.end()
 
-    async def __aenter__(self) -> Store:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

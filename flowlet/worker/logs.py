@@ -129,7 +129,7 @@ class _ToAttempt(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._log.write(self.format(record) + "\n")
-        except Exception:  # noqa: BLE001  a log never fails a task
+        except Exception:
             return
 
 
@@ -188,7 +188,7 @@ def _tee(record: logging.LogRecord) -> None:
         return
     try:
         log.write(_FORMAT.format(record) + "\n")
-    except Exception:  # noqa: BLE001  a log never fails a task
+    except Exception:
         return
 
 

@@ -123,7 +123,7 @@ def _make_environment(dag: DAG, native: bool) -> Any:
         "loader": FileSystemLoader([str(dag.folder), *map(str, dag.template_searchpath or ())]),
         **(dag.jinja_environment_kwargs or {}),
     }
-    environment = kind(**options)  # type: ignore[arg-type]  # the user's own options too
+    environment = kind(**options)
     environment.flowlet_compiled = {}  # type: ignore[attr-defined]  # compiled once, found by text
     environment.filters.update(_FILTERS)
     environment.globals.update(dag.user_defined_macros or {})

@@ -18,7 +18,6 @@ from flowlet.worker.workload import Outcome, Workload
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
-    from flowlet.authoring.operator import BaseOperator
     from flowlet.clock import Clock
     from flowlet.worker.workload import RunFacts
 
@@ -31,7 +30,7 @@ class Attempt:
 
     __slots__ = ("context", "pokes", "task", "ti")
 
-    def __init__(self, task: BaseOperator, ti: RuntimeTaskInstance, context: dict[str, Any]) -> None:
+    def __init__(self, task: Any, ti: RuntimeTaskInstance, context: dict[str, Any]) -> None:
         self.task, self.ti, self.context = task, ti, context
         self.pokes = 0
 
@@ -75,7 +74,7 @@ class Worker:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # ours: the executor says what it means
             return self._raised(work, error)
-        except BaseException as error:  # noqa: BLE001  the one boundary around user code
+        except BaseException as error:
             return self._raised(work, error)
         finally:
             self._close_log(work)
@@ -91,7 +90,7 @@ class Worker:
             result = attempt.task.execute(attempt.context)
             attempt.task.post_execute(attempt.context, result)
             return self._succeeded(work, attempt, result)
-        except BaseException as error:  # noqa: BLE001  the one boundary around user code
+        except BaseException as error:
             return self._raised(work, error)
         finally:
             self._close_log(work)
@@ -103,7 +102,7 @@ class Worker:
             if attempt.task.is_sensor:
                 attempt.task.check_timeout(work.started_at, self.clock.now())
             return attempt
-        task = work.task.copy_for_attempt()
+        task: Any = work.task.copy_for_attempt()
         ti = RuntimeTaskInstance(self, work, task)
         context = attempt_context(work, ti, test_mode=False)
         attempt = Attempt(task, ti, context)
@@ -147,7 +146,7 @@ class Worker:
         pushed = tuple(context["ti"]._pushed.items()) if context is not None else ()
         if isinstance(error, SkipTask):
             return Outcome("skipped", reason=reason, error=name, xcoms=pushed)
-        if work.task.is_sensor and work.task.skips_on(error):
+        if work.task.is_sensor and _skips_on(work.task, error):
             return Outcome("skipped", reason=reason, error=name, xcoms=pushed)
         self._log_traceback(work, error)
         final = isinstance(error, (FailTask, SensorTimeout))
@@ -160,13 +159,13 @@ class Worker:
             from traceback import format_exception
 
             self.attempt_log(work).write("".join(format_exception(error)))
-        except Exception:  # noqa: BLE001  a traceback that cannot be printed is not the task's outcome
+        except Exception:
             return
 
     # -- for `ti` ------------------------------------------------------------------------------------
 
-    def encode(self, value: Any, work: Workload, key: str) -> str:
-        """A value as text, refused with the task's name in the message."""
+    def encode(self, value: Any, work: Workload, key: str) -> str:  # noqa: ARG002  the caller's place, for messages to come
+        """A value as text; XComError names the type and the place in it."""
         kind = type(value)
         if kind is int or kind is bool or value is None:
             return "true" if value is True else "false" if value is False else "null" if value is None else str(value)
@@ -215,7 +214,7 @@ class Worker:
             await asyncio.wait_for(_call(callback, context), CALLBACK_SECONDS)
         except TimeoutError:
             return f"on_{name}_callback took more than {CALLBACK_SECONDS:.0f} s"
-        except Exception as error:  # noqa: BLE001  told, never raised
+        except Exception as error:
             return f"on_{name}_callback raised {mask(_reason(error))}"
         return None
 
@@ -236,10 +235,10 @@ async def _call(callback: Any, context: dict[str, Any]) -> None:
         error: BaseException | None = None
         try:
             callback(context)
-        except BaseException as raised:  # noqa: BLE001  the thread's boundary
+        except BaseException as raised:
             error = raised
         try:
-            loop.call_soon_threadsafe(lambda: over.done() or over.set_result(error))
+            loop.call_soon_threadsafe(_resolve, over, error)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
 
@@ -249,6 +248,15 @@ async def _call(callback: Any, context: dict[str, Any]) -> None:
         raise error if isinstance(error, Exception) else RuntimeError(_reason(error))
 
 
+def _skips_on(sensor: Any, error: BaseException) -> bool:
+    return bool(sensor.skips_on(error))
+
+
+def _resolve(over: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
+    if not over.done():
+        over.set_result(error)
+
+
 def _reason(error: BaseException) -> str:
     """One line, whatever the exception's own __str__ does."""
     name = type(error).__name__
@@ -256,7 +264,7 @@ def _reason(error: BaseException) -> str:
         return f"SystemExit: the task called sys.exit({error.code!r})"
     try:
         text = str(error)
-    except BaseException as worse:  # noqa: BLE001  a __str__ that raises
+    except BaseException as worse:
         return f"{name} (its text raised {type(worse).__name__})"
     return f"{name}: {' '.join(text.split())}" if text else name
 
