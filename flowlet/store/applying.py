@@ -11,13 +11,11 @@ from flowlet.store.statements import load
 
 SQL: Final = load("write.sql")
 
-#: Slot, statement, and whether each of its moves must change one row; in the order of Moves.
+#: Slot, statement, and whether each of its moves must change one row; in the order of the file.
 PLAN: Final = tuple(
-    (slot, sql, "." not in name)
-    for slot in Moves.__slots__
-    for name, sql in SQL.items()
-    if name.partition(".")[0] == slot
+    (name.partition(".")[0], sql, "." not in name) for name, sql in SQL.items() if name.partition(".")[0] in Moves.__slots__
 )
+ORDER: Final = tuple(dict.fromkeys(slot for slot, _, _ in PLAN))
 _SLOTS: Final = tuple((attrgetter(slot), sql, counted) for slot, sql, counted in PLAN)
 
 #: What one row can be guilty of: a constraint, a type or a size that SQLite does not take.
@@ -57,7 +55,7 @@ def one_by_one(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
     """Each move in a savepoint of its own: a conflict costs itself and what hangs on it, nothing else."""
     conflicts: list[Conflict] = []
     fallen = _Fallen()
-    for slot in Moves.__slots__:
+    for slot in ORDER:
         statements = [(sql, counted) for name, sql, counted in PLAN if name == slot]
         for move in getattr(moves, slot):
             if fallen.take_along(slot, move):

@@ -1,6 +1,7 @@
 -- What commit(moves) runs: each statement carries the name of its slot in Moves; its parameters are the
 -- fields of the move, in order. Every statement must change exactly one row per move; what guards it
--- stands in its WHERE.
+-- stands in its WHERE. A transaction runs them in the order in which they stand here: an attempt ends,
+-- is archived, and the next one starts.
 
 -- name: begin
 BEGIN IMMEDIATE;
