@@ -165,7 +165,7 @@ class Worker:
     # -- for `ti` ------------------------------------------------------------------------------------
 
     def encode(self, value: Any, work: Workload, key: str) -> str:  # noqa: ARG002  the caller's place, for messages to come
-        """A value as text; XComError names the type and the place in it."""
+        """A value as text, refused with the task's name in the message."""
         kind = type(value)
         if kind is int or kind is bool or value is None:
             return "true" if value is True else "false" if value is False else "null" if value is None else str(value)
@@ -248,13 +248,13 @@ async def _call(callback: Any, context: dict[str, Any]) -> None:
         raise error if isinstance(error, Exception) else RuntimeError(_reason(error))
 
 
-def _skips_on(sensor: Any, error: BaseException) -> bool:
-    return bool(sensor.skips_on(error))
-
-
 def _resolve(over: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
     if not over.done():
         over.set_result(error)
+
+
+def _skips_on(sensor: Any, error: BaseException) -> bool:
+    return bool(sensor.skips_on(error))
 
 
 def _reason(error: BaseException) -> str:
