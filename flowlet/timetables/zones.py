@@ -136,7 +136,7 @@ def zone_for(timezone: object, *, where: str) -> Zone:
 
 
 def forget_zones() -> None:
-    """Read zones anew from now on (the time zone database was exchanged)."""
+    """Timetables made from now on read their zones anew: the time zone database was exchanged."""
     _zones.clear()
     _zones.update(UTC=UTC, utc=UTC)
 
@@ -153,7 +153,7 @@ def _load(name: str, where: str) -> tzinfo:
     from zoneinfo import ZoneInfo
 
     try:
-        return ZoneInfo(name)
+        return ZoneInfo.no_cache(name)  # `_zones` is the cache
     except (KeyError, ValueError, OSError) as error:
         raise TimetableError(
             f"{where}: unknown time zone {name!r}. Zones are named as in the IANA database, such as"

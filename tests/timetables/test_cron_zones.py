@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import struct
 import sys
+import time
 import zoneinfo
 from datetime import UTC, datetime, timedelta, tzinfo
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowlet.clock import DAY, SECOND, from_micros, to_micros
-from flowlet.timetables import CronTriggerTimetable
+from flowlet.timetables import CronTriggerTimetable, forget_zones
 from flowlet.timetables.zones import HIGHEST, LOWEST, STEP, Zone, zone_for
 
 ZONES = sorted(zoneinfo.available_timezones())
@@ -286,16 +289,40 @@ def test_spans_lie_end_to_end() -> None:
         span = following
 
 
+def test_the_zone_of_the_process_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert CronTriggerTimetable("0 6 * * *").next_after(at("2026-06-01")) == at("2026-06-01T06:00")
+        berlin = CronTriggerTimetable("0 6 * * *", "Europe/Berlin")
+        assert berlin.next_after(at("2026-06-01")) == at("2026-06-01T04:00")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_an_exchanged_database_is_read_by_new_timetables(tmp_path: Path) -> None:
+    def first(zone: str = "Europe/Berlin") -> int | None:
+        return CronTriggerTimetable("0 6 * * *", zone).next_after(at("2026-06-01"))
+
+    old = CronTriggerTimetable("0 6 * * *", "Europe/Berlin")
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe" / "Berlin").write_bytes(_file_of("Asia/Tokyo"))
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    try:
+        assert first() == at("2026-06-01T04:00")
+        forget_zones()
+        assert first() == at("2026-06-01T21:00")
+        assert old.next_after(at("2026-06-01")) == at("2026-06-01T04:00")
+    finally:
+        zoneinfo.reset_tzpath()
+        forget_zones()
+    assert first() == at("2026-06-01T04:00")
+
+
 def _listed_changes(name: str) -> list[tuple[int, int]]:
     """(moment, offset from then on) of the changes of offset since 1900 in a TZif file (RFC 8536)."""
-    import struct
-    from importlib import resources
-
-    path = next((p for root in zoneinfo.TZPATH if (p := Path(root) / name).is_file()), None)
-    package, _, file = f"tzdata/zoneinfo/{name}".rpartition("/")
-    data = (
-        path.read_bytes() if path else resources.files(package.replace("/", ".")).joinpath(file).read_bytes()
-    )
+    data = _file_of(name)
     begin = 44
     for size in (4, 8):  # the block of version 1 is passed over
         isut, isstd, leap, times, types, chars = struct.unpack(">6l", data[begin - 24 : begin])
@@ -310,3 +337,11 @@ def _listed_changes(name: str) -> list[tuple[int, int]]:
             changes.append((moment, offsets[index]))
         before = offsets[index]
     return changes
+
+
+def _file_of(name: str) -> bytes:
+    path = next((path for root in zoneinfo.TZPATH if (path := Path(root) / name).is_file()), None)
+    package, _, file = f"tzdata/zoneinfo/{name}".rpartition("/")
+    return (
+        path.read_bytes() if path else resources.files(package.replace("/", ".")).joinpath(file).read_bytes()
+    )
