@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -270,7 +271,8 @@ def request(path: str, verb: str, args: dict[str, Any] | None = None, *, timeout
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(timeout)
             _connect(peer, path)
-            peer.sendall(line)
+            with suppress(BrokenPipeError):  # refused before it was read: the reason can be received
+                peer.sendall(line)
             answer = _receive(peer)
     except TimeoutError:
         raise ControlError(f"the engine at {path} did not answer within {timeout:g} s") from None
