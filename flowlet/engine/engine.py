@@ -192,6 +192,8 @@ class Engine:
         assert self._scheduler is not None  # noqa: S101  opened
         on_file = {row[0]: row for row in await store.fetch("dags")}
         for name, slots in self._pools.items():
+            if name == "default_pool":
+                self._default_pool = slots
             self._scheduler.post(requests.SetPool(name, slots))
         runs = await self._active_rows(store)
         for entry in self.registry.list_():

@@ -251,6 +251,11 @@ async def test_pools_are_never_exceeded() -> None:
     assert most == 2
 
 
+async def test_the_size_given_to_the_default_pool_holds() -> None:
+    async with Engine(pools={"default_pool": 5}) as engine:
+        assert (await engine.pools())["default_pool"]["slots"] == 5
+
+
 async def test_a_cancelled_run_is_failed_and_what_waits_is_skipped() -> None:
     import asyncio
 
