@@ -47,6 +47,8 @@ class Scheduler:
         self.trouble: str | None = None
         """Why nothing can be written at the moment."""
         self._inbox: list[Any] = []
+        self._asked: list[Any] = []
+        self._turn: Turn | None = None
         self._news = asyncio.Event()
         self._stopping = asyncio.Event()
         self._drift = clock.now() - clock.monotonic()
@@ -105,13 +107,14 @@ class Scheduler:
             await self.clock.wait(self._news, due, busy=self.brain.in_flight > 0)
         self._news.clear()
         now = self._look_at_clock()
-        asked, self._inbox = self._inbox, []
-        turn = self.brain.turn(asked, now)
+        self._asked, self._inbox = self._inbox, []
+        turn = self._turn = self.brain.turn(self._asked, now)
         if turn.moves:
             conflicts = await self._commit(turn.moves)
             if conflicts:
                 self._inbox.extend(self.brain.refused(conflicts, turn))
         self._carry_out(turn)
+        self._asked, self._turn = [], None
 
     def _look_at_clock(self) -> int:
         now = self.clock.now()
@@ -199,15 +202,16 @@ class Scheduler:
         )  # fmt: skip
 
     def _fail(self, error: BaseException) -> None:
+        """Nobody waits for ever: those who asked, and those who wait for the end of a run, are told."""
         self.failure = error
-        for request in self._inbox:
+        for request in (*self._asked, *self._inbox):
             reply = getattr(request, "reply", None)
             if reply is not None:
                 _answer(reply, error)
-        for entry in self.brain.entries.values():
-            for run in entry.active.values():
-                for waiter in run.on_over:
-                    _answer(waiter, error)
+        runs = [run for entry in self.brain.entries.values() for run in entry.active.values()]
+        for run in (*runs, *(self._turn.over if self._turn is not None else ())):
+            for waiter in run.on_over:
+                _answer(waiter, error)
 
     def _tell(self, turn: Turn) -> None:
         tell, now = self.listeners.tell, turn.now

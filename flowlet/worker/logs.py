@@ -84,9 +84,16 @@ class AttemptLog:
 
 
 def _open(path: Path) -> Any:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _private_folder(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  a descriptor
+
+
+def _private_folder(folder: Path) -> None:
+    """0700, and so is every folder that is made on the way (Path.mkdir gives parents the umask's mode)."""
+    if not folder.is_dir():
+        _private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 class Logs:

@@ -23,6 +23,7 @@ from flowlet import (
     StoreOwned,
     task,
 )
+from flowlet.errors import StoreLost
 from flowlet.testing import VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +255,18 @@ async def test_pools_are_never_exceeded() -> None:
 async def test_the_size_given_to_the_default_pool_holds() -> None:
     async with Engine(pools={"default_pool": 5}) as engine:
         assert (await engine.pools())["default_pool"]["slots"] == 5
+
+
+async def test_a_file_that_is_deleted_under_the_engine_ends_every_wait_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "flowlet.db"
+    engine = await Engine(path, dags=[adding()], durability="process").__aenter__()
+    path.unlink()
+    with pytest.raises(StoreLost):
+        await engine.trigger("adding")
+    with pytest.raises(StoreLost):
+        await engine.trigger("adding")
+    with pytest.raises(StoreLost, match="deleted or renamed"):
+        await engine.__aexit__(None, None, None)
 
 
 async def test_a_cancelled_run_is_failed_and_what_waits_is_skipped() -> None:
