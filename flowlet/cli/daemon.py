@@ -1,85 +1,170 @@
-"""`flowlet daemon FILE...`: the scheduler in the foreground, until SIGINT or SIGTERM; twice: at once."""
+"""`flowlet daemon FILE...`: the scheduler in the foreground, until a signal ends it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowlet.cli import arguments, exits, files, render
 from flowlet.cli.exits import CommandError
-from flowlet.clock import iso
-from flowlet.events import EventAdded, RunEnded
+from flowlet.clock import SystemClock, iso
+from flowlet.events import Event, EventAdded, RunEnded, RunStarted, TaskEnded
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.engine import Engine
+
+_GRACE = 30.0
 
 
 def daemon(args: argparse.Namespace) -> int:
-    dags, problems = _load(args.files)
-    for file, line, kind, text in problems:
-        print(f"flowlet: {file}:{line}: {kind}: {text}", file=sys.stderr)
+    """Run what the files describe. A file with problems is reported; the others run."""
+    journal = _Journal(as_json=args.json)
+    dags = _load(args.files, journal)
     if not dags:
-        raise CommandError("none of the files has a DAG that loads")
-    return asyncio.run(_serve(args, dags))
+        raise CommandError("no file gives a DAG: nothing to do")
+    return asyncio.run(_serve(args, dags, journal))
 
 
-def _load(paths: list[str]) -> tuple[list[Any], list[Any]]:
-    """All DAGs that load, and what is wrong with the rest."""
+def _load(paths: list[str], journal: _Journal) -> list[DAG]:
     from flowlet.errors import DuplicateDagId
     from flowlet.registry.registry import Registry
 
     registry = Registry()
-    dags: list[Any] = []
-    problems: list[Any] = []
     for path in paths:
         loaded = files.load(path)
-        problems += loaded.problems
+        for problem in loaded.problems:
+            journal.problem(str(problem), file=problem.file, line=problem.line, kind=problem.kind)
         for dag in loaded.dags:
             try:
                 registry.add(dag)
-                dags.append(dag)
             except DuplicateDagId as error:
-                problems.append((path, 1, "DuplicateDagId", str(error)))
-    return dags, problems
+                journal.problem(str(error), file=loaded.file, line=dag.line or 1, kind="DuplicateDagId")
+    return [entry.dag for entry in registry.list_()]
 
 
-async def _serve(args: argparse.Namespace, dags: list[Any]) -> int:
+async def _serve(args: argparse.Namespace, dags: list[DAG], journal: _Journal) -> int:
     from flowlet.cli.stopping import two_step
     from flowlet.engine import Engine
 
-    stop = asyncio.Event()
+    db, stop = arguments.database(args), asyncio.Event()
     engine = Engine(
-        arguments.database(args), dags=dags, executor=args.executor, parallelism=args.parallelism,
-        durability=args.durability or "full", capture="all", grace=30.0 if args.grace is None else args.grace,
-    )  # fmt: skip
-    with two_step(stop.set, saying="stopping"):
+        db,
+        dags=dags,
+        executor=args.executor,
+        parallelism=args.parallelism,
+        durability=args.durability or "full",
+        capture="all",
+        grace=_GRACE if args.grace is None else args.grace,
+    )
+    engine.listeners.subscribe(journal.tell)
+    with two_step(stop.set, saying="stopping: bodies that run may end") as stopped:
         async with engine:
-            _announce(args, engine)
-            engine.listeners.subscribe(lambda event: _tell(args, event))
-            await _either(stop, engine)
+            journal.started(db, len(args.files), engine)
+            await _until(stop, engine)
+            engine.check()
+    journal.stopped(stopped.signal)
     return exits.OK
 
 
-async def _either(stop: asyncio.Event, engine: Any) -> None:
-    """Until a signal, or until the scheduler has failed (which leaving the engine raises)."""
-    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(engine.ended.wait())]  # noqa: TID251  ended below
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+async def _until(stop: asyncio.Event, engine: Engine) -> None:
+    """Until a signal, or the engine's own end (of which `engine.check` tells the reason)."""
+    async with asyncio.TaskGroup() as group:
+        ended = group.create_task(_set_after(engine.ended, stop), name="flowlet daemon: engine's end")
+        await stop.wait()
+        ended.cancel()
 
 
-def _announce(args: argparse.Namespace, engine: Any) -> None:
-    due = engine.next_due()
-    if args.json:
-        render.json_line({"event": "started", "db": arguments.database(args), "dags": engine.dags(), "next_due": due and iso(due)})
-        return
-    names = ", ".join(engine.dags()[:10])
-    print(f"flowlet: {len(engine.dags())} DAGs ({names}) on {arguments.database(args)}; next due {iso(due) if due else 'never'}", flush=True)
+async def _set_after(first: Any, then: asyncio.Event) -> None:
+    await first.wait()
+    then.set()
 
 
-def _tell(args: argparse.Namespace, event: Any) -> None:
-    if args.json:
-        render.json_line({"event": type(event).__name__, **event._asdict(), "at": iso(event.at)})
-    elif isinstance(event, RunEnded):
-        print(f"{iso(event.at)} {event.dag_id} {event.run_id} {event.state} {event.reason or ''}".rstrip(), flush=True)
-    elif isinstance(event, EventAdded):
-        print(f"{iso(event.at)} {event.kind}: {event.dag_id or ''} {event.text}", flush=True)
+class _Journal:
+    """What the daemon says: lines for people, or a line of JSON per event."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._out = sys.stdout
+        self._began: dict[tuple[str, str], int] = {}
+
+    def problem(self, text: str, **facts: Any) -> None:
+        if self._as_json:
+            self._write(None, "problem", text=text, **facts)
+        else:
+            render.note(" ".join(text.split()))
+
+    def started(self, db: str, count: int, engine: Engine) -> None:
+        ids, due = engine.dags(), engine.next_due()
+        if self._as_json:
+            next_due = None if due is None else iso(due)
+            self._write(None, "started", pid=os.getpid(), db=db, files=count, dags=ids, next_due=next_due)
+            return
+        next_due = "nothing is due" if due is None else f"next due {_clock(due)}"
+        self._say(f"{render.plural(count, 'file')}, {render.plural(len(ids), 'DAG')} on {db}; {next_due}")
+
+    def stopped(self, signal: int | None) -> None:
+        if self._as_json:
+            self._write(None, "stopped", signal=signal)
+        else:
+            self._say("stopped")
+
+    def tell(self, event: Event) -> None:
+        """An event of the engine."""
+        if self._as_json:
+            self._write(event.at, _NAMES[type(event)], **_rest(event))
+        elif isinstance(event, RunStarted):
+            self._began[event.dag_id, event.run_id] = event.at
+        elif isinstance(event, RunEnded):
+            self._say_run(event)
+        elif isinstance(event, EventAdded):
+            self._say(f"{_clock(event.at)}  {event.kind}: {render.printable(event.text)}")
+        elif isinstance(event, TaskEnded) and event.state in {"failed", "up_for_retry"}:
+            reason = render.printable(event.reason or "")
+            self._say(
+                f"{_clock(event.at)}  {event.dag_id} {event.run_id} {event.task_id} {event.state}: {reason}"
+            )
+
+    def _say_run(self, event: RunEnded) -> None:
+        began = self._began.pop((event.dag_id, event.run_id), None)
+        took = "" if began is None else f" in {render.seconds(event.at - began)}"
+        reason = f": {render.printable(event.reason)}" if event.reason and event.state != "success" else ""
+        self._say(f"{_clock(event.at)}  {event.dag_id} {event.run_id} {event.state}{took}{reason}")
+
+    def _write(self, at: int | None, name: str, **facts: Any) -> None:
+        import json
+
+        at = SystemClock().now() if at is None else at
+        self._say(
+            json.dumps({"at": iso(at), "event": name, **facts}, separators=(",", ":"), ensure_ascii=False)
+        )
+
+    def _say(self, line: str) -> None:
+        """Whoever left the other end of the pipe does not stop the scheduler."""
+        try:
+            print(line, file=self._out, flush=True)
+        except BrokenPipeError:
+            self._out = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  to the end of the process
+
+
+_NAMES: dict[type, str] = {
+    RunStarted: "run_started",
+    RunEnded: "run_ended",
+    TaskEnded: "task_ended",
+    EventAdded: "event",
+}
+
+
+def _rest(event: Event) -> dict[str, Any]:
+    facts = event._asdict()
+    del facts["at"]
+    if facts.get("started_at") is not None:
+        facts["started_at"] = iso(facts["started_at"])
+    return facts
+
+
+def _clock(moment: int) -> str:
+    return f"{iso(moment)[:19].replace('T', ' ')}Z"

@@ -1,4 +1,4 @@
-"""`flowlet db check|backup|prune`."""
+"""`flowlet db`: is the file whole, a copy of it, and making it smaller."""
 
 from __future__ import annotations
 
@@ -6,37 +6,49 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from flowlet.cli import arguments, exits, render
-from flowlet.cli.owner import ask
-from flowlet.cli.stored import reader
+from flowlet.cli import arguments, exits, owner, reading, render
 
 
 def check(args: argparse.Namespace) -> int:
-    with reader(args) as db:
-        problems = db.check()
+    """SQLite's integrity check and the foreign keys, read-only, beside an owner too."""
+    with reading.reading(args) as reader:
+        problems = reader.check()
+    shape = {"db": reader.path, "ok": not problems, "problems": problems}
     if args.json:
-        render.json_({"db": arguments.database(args), "ok": not problems, "problems": problems})
+        render.json_(shape)
+    elif problems:
+        for problem in problems:
+            print(problem)
+        render.note(f"{reader.path} is damaged: restore a backup")
     else:
-        print("\n".join(problems) or f"{arguments.database(args)} is whole")
+        print(f"{reader.path} is whole")
     return exits.FAILED if problems else exits.OK
 
 
 def backup(args: argparse.Namespace) -> int:
-    path = str(Path(args.path).absolute())
-    ask(arguments.existing_database(args), "backup", {"path": path}, lambda engine: engine.backup(path))
-    shape = {"db": arguments.database(args), "backup": args.path, "bytes": Path(path).stat().st_size}
-    return _told(args, shape, f"{args.path} holds a copy of {arguments.database(args)} ({shape['bytes']} bytes)")
-
-
-def prune(args: argparse.Namespace) -> int:
-    given = {"keep_days": args.keep_days, "keep_runs": args.keep_runs}
-    deleted, _ = ask(arguments.existing_database(args), "prune", given, lambda engine: engine.prune(**given))
-    return _told(args, {"db": arguments.database(args), "deleted": deleted}, f"{deleted} runs deleted")
-
-
-def _told(args: argparse.Namespace, shape: dict[str, Any], text: str) -> int:
+    """A complete, checked copy, made while the database is used."""
+    path = arguments.existing_database(args)
+    target = Path(args.path).absolute()  # the owner has a working directory of its own
+    owner.ask(path, "backup", {"path": str(target)}, lambda engine: engine.backup(target))
+    shape = {"db": path, "backup": str(target), "bytes": target.stat().st_size}
     if args.json:
         render.json_(shape)
     else:
-        print(text)
+        print(f"{target}: {shape['bytes']:,} bytes")
+    return exits.OK
+
+
+def prune(args: argparse.Namespace) -> int:
+    """Delete finished runs that are old and many; the newest run of each DAG stays."""
+    path = arguments.existing_database(args)
+    asked = {"keep_days": args.keep_days, "keep_runs": args.keep_runs}
+
+    async def act(engine: Any) -> Any:
+        return await engine.prune(**asked)
+
+    deleted, _ = owner.ask(path, "prune", asked, act)
+    if args.json:
+        render.json_({"db": path, "deleted": deleted})
+    else:
+        print(f"deleted: {deleted if isinstance(deleted, dict) else render.plural(deleted or 0, 'run')}")
     return exits.OK

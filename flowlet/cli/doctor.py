@@ -1,62 +1,80 @@
-"""`flowlet doctor`: everything that can stand in the way, each with a verdict and a way out."""
+"""`flowlet doctor`: everything around the database that can stand in the way, each with a way out."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from flowlet.cli import arguments, exits, render
-from flowlet.cli.owner import owner_of
+from flowlet import settings
+from flowlet.cli import arguments, exits, health, render
+from flowlet.cli.health import FAIL, OK, WARN, Finding
 from flowlet.errors import FlowletError
 
-Finding = tuple[str, str, str]
+Check = Callable[[str], Iterator[Finding]]
 
 
 def doctor(args: argparse.Namespace) -> int:
+    """Look at everything; 1 if something fails."""
     path = arguments.database(args)
-    findings = list(_look(path))
-    ok = all(verdict != "fail" for _, verdict, _ in findings)
+    findings = [finding for check in checks() for finding in _look(check, path)]
+    failed = any(finding.verdict == FAIL for finding in findings)
     if args.json:
-        shapes = [{"check": check, "verdict": verdict, "text": text} for check, verdict, text in findings]
-        render.json_({"db": path, "ok": ok, "findings": shapes})
+        render.json_({"db": path, "ok": not failed, "findings": [finding._asdict() for finding in findings]})
     else:
-        render.table(("check", "verdict", ""), findings)
-    return exits.OK if ok else exits.FAILED
+        render.table(("CHECK", "", "FINDING"), findings)
+    return exits.FAILED if failed else exits.OK
 
 
-def _look(path: str) -> Iterator[Finding]:
-    from flowlet import __version__
-    from flowlet.store.sqlite import wal_reset_bug
+def checks() -> tuple[Check, ...]:
+    """All, in the order in which one builds on the other."""
+    return (
+        health.versions,
+        _settings,
+        health.clocks,
+        health.place,
+        health.rights,
+        health.file,
+        health.owner,
+        health.sequence,
+        health.log_of_sqlite,
+        health.integrity,
+        health.task_logs,
+    )
 
-    yield "flowlet", "ok", f"{__version__} on Python {platform.python_version()}"
-    bug = wal_reset_bug()
-    yield "SQLite", "warn" if bug else "ok", bug or "no known defect"
-    if not Path(path).exists():
-        yield "database", "warn", f"there is none at {path} yet: run something, or give --db"
-        return
-    yield from _look_at_file(path)
-    owner = owner_of(path)
-    text = f"process {owner.get('pid')} on {owner.get('host')} since {owner.get('since')}" if owner else "nobody"
-    yield "owner", "ok", text
 
-
-def _look_at_file(path: str) -> Iterator[Finding]:
-    from flowlet.store import Reader, mounts
-
-    mode = Path(path).stat().st_mode & 0o777
-    yield "permissions", "warn" if mode & 0o022 else "ok", f"{mode:04o}" + ("; others can write it: chmod 600" if mode & 0o022 else "")
-    kind = mounts.file_system_of(os.path.realpath(path))
-    yield "disk", "fail" if mounts.is_network(kind) else "ok", f"{kind or 'unknown file system'}"
-    log = Path(path + "-wal")
-    size = log.stat().st_size if log.exists() else 0
-    yield "write-ahead log", "warn" if size > 256 << 20 else "ok", f"{size / 1e6:.1f} MB"
+def _look(check: Check, path: str) -> Iterator[Finding]:
+    """A look that cannot be taken is a finding, too."""
     try:
-        reader = Reader(path)
-        problems = reader.check()
-        reader.close()
-        yield "integrity", "fail" if problems else "ok", "; ".join(problems) or "whole"
-    except FlowletError as error:
-        yield "integrity", "fail", str(error)
+        yield from check(path)
+    except (FlowletError, OSError) as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), FAIL, " ".join(str(error).split()))
+
+
+def _settings(_path: str) -> Iterator[Finding]:
+    """Every variable that is named like a setting is one."""
+    unknown = [name for name in os.environ if name.startswith("FLOWLET__") and not _is_spelt_well(name)]
+    for name in sorted(unknown):
+        yield Finding(
+            "settings", WARN, f"{name} is not FLOWLET__SECTION__KEY, so it has no effect: correct or unset it"
+        )
+    settings.get_int("core", "parallelism", 32, at_least=1)
+    settings.get_choice("core", "executor", "LocalExecutor", ("LocalExecutor", "SequentialExecutor"))
+    zone = _default_timezone()
+    yield Finding("settings", OK, f"naive dates are read in {zone}")
+
+
+def _is_spelt_well(name: str) -> bool:
+    words = name.split("__")
+    return len(words) == 3 and all(words) and name == name.upper()
+
+
+def _default_timezone() -> str:
+    from flowlet.authoring.dates import default_timezone, zone_of
+
+    name = default_timezone()
+    try:
+        zone_of(name)
+    except (TypeError, ValueError) as error:
+        raise settings.SettingError(f"{settings.variable('core', 'default_timezone')}: {error}") from None
+    return str(name)

@@ -1,95 +1,152 @@
-"""`flowlet tasks logs|why`."""
+"""`flowlet tasks`: what an attempt printed, and why a task stands where it stands."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flowlet.cli import arguments, exits, render
+from flowlet.cli import arguments, exits, log_files, reading, render
 from flowlet.cli.exits import CommandError
-from flowlet.cli.log_files import log_path
-from flowlet.cli.owner import owner_of
-from flowlet.cli.stored import dag_row, reader, run_row, spec_of
+
+if TYPE_CHECKING:
+    from flowlet.store import Reader
+
+#: How often `--follow` looks whether something was added: the only way across processes.
+_LOOK_EVERY = 0.25
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+# -- logs ------------------------------------------------------------------------------------------------
 
 
 def logs(args: argparse.Namespace) -> int:
-    path = arguments.existing_database(args)
-    task_id, map_index = arguments.task(args.task_id)
-    with reader(args) as db:
-        row = run_row(db, args.dag_id, args.run_id)
-        task = _task(db, row, task_id, map_index)
-        file = log_path(path, args.dag_id, row[2], task_id, map_index, args.try_number or task[5])
-        for line in _lines(file):
-            _tell(args, line)
-        while args.follow and _task(db, row, task_id, map_index)[4] == "running":
-            time.sleep(0.2)  # noqa: TID251  a person waits at a terminal
-    if not file.exists():
-        import sys
-
-        print(f"{args.task_id} has logged nothing (try {args.try_number or task[5]}, {task[4]})", file=sys.stderr)
+    """Print the log of one attempt, by default of the last try."""
+    with reading.reading(args) as reader:
+        run = reading.run(reader, args.dag_id, args.run_id)
+        task = reading.task(reader, run, args.task_id)
+        try_number = args.try_number or task.try_number
+        if args.try_number is not None and args.try_number > task.try_number:
+            raise CommandError(
+                f"{task.key} of run {run.run_id} has had {render.plural(task.try_number, 'try')}"
+            )
+        path = log_files.log_path(
+            reader.path, run.dag_id, run.run_id, task.task_id, task.map_index, try_number
+        )
+        if args.follow:
+            return _follow(args, path, lambda: _is_over(reader, run, args.task_id, try_number))
+    if not path.exists():
+        render.note(_why_no_log(run, task, try_number))
+        return exits.OK
+    _print(args, path)
     return exits.OK
+
+
+def _print(args: argparse.Namespace, path: Path) -> None:
+    if args.json:
+        for line in log_files.lines(path):
+            render.json_line({"line": line})
+        return
+    show = log_files.harmless if render.is_terminal() else str
+    for piece in log_files.pieces(path):
+        sys.stdout.write(show(piece))
+
+
+def _why_no_log(run: reading.Run, task: reading.Task, try_number: int) -> str:
+    if not try_number:
+        return f"{task.key} of run {run.run_id} is {task.state}: it has not been tried"
+    return f"try {try_number} of {task.key} in run {run.run_id} logged nothing (it is {task.state})"
+
+
+def _is_over(reader: Reader, run: reading.Run, name: str, try_number: int) -> bool:
+    task = reading.task(reader, run, name)
+    return task.state in _OVER or task.state == "up_for_retry" or task.try_number > try_number
+
+
+def _follow(args: argparse.Namespace, path: Path, is_over: Callable[[], bool]) -> int:
+    """Print what is there and what is added, until the attempt is over."""
+    pause = threading.Event()
+    while not path.exists():
+        if is_over() and not path.exists():
+            return exits.OK
+        pause.wait(_LOOK_EVERY)
+    with log_files.open_log(path) as file:
+        over = False
+        while True:
+            while line := file.readline(64 * 1024):
+                _print_line(args, line)
+            sys.stdout.flush()
+            if over:
+                return exits.OK
+            over = is_over()  # asked first, so that what was written before is still read
+            if not over:
+                pause.wait(_LOOK_EVERY)
+
+
+def _print_line(args: argparse.Namespace, line: str) -> None:
+    if args.json:
+        render.json_line({"line": line.removesuffix("\n")})
+    else:
+        sys.stdout.write(log_files.harmless(line) if render.is_terminal() else line)
+
+
+# -- why -------------------------------------------------------------------------------------------------
 
 
 def why(args: argparse.Namespace) -> int:
-    path = arguments.existing_database(args)
-    task_id, map_index = arguments.task(args.task_id)
-    with reader(args) as db:
-        row = run_row(db, args.dag_id, args.run_id)
-        state = _task(db, row, task_id, map_index)[4]
-        given = {"dag_id": args.dag_id, "run_id": row[2], "task_id": task_id, "map_index": map_index}
-        text = _from_owner(path, given) or _from_file(db, row, task_id)
+    """A sentence: the owner's own, or the same rules on what is on file."""
+    arguments.existing_database(args)
+    with reading.reading(args) as reader:
+        run = reading.run(reader, args.dag_id, args.run_id)
+        task = reading.task(reader, run, args.task_id)
+        sentence = _ask_owner(reader, run, task) or _explain(reader, run, task)
+    shape = {
+        "dag_id": run.dag_id,
+        "run_id": run.run_id,
+        "task_id": task.task_id,
+        "map_index": task.map_index,
+        "state": task.state,
+        "why": sentence,
+    }
     if args.json:
-        render.json_({**given, "state": state, "why": text})
+        render.json_(shape)
     else:
-        print(text)
+        print(sentence)
     return exits.OK
 
 
-def _from_owner(path: str, given: dict[str, Any]) -> str | None:
-    """The owner knows the limits as they are now."""
-    from flowlet.engine.control import request
-    from flowlet.errors import FlowletError
-
-    owner = owner_of(path)
-    if owner is None or not owner.get("control"):
+def _ask_owner(reader: Reader, run: reading.Run, task: reading.Task) -> str | None:
+    """What the scheduler that has the run in memory says; None if there is none to ask."""
+    control = (reader.owner() or {}).get("control")
+    if control is None or task.state in _OVER:
         return None
+    from flowlet.engine.control import ControlError, request
+
+    asked = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": task.task_id, "map_index": task.map_index}
     try:
-        return str(request(owner["control"], "why", given))
-    except FlowletError:
+        return str(request(control, "why", asked, timeout=10))
+    except ControlError:
         return None
 
 
-def _from_file(db: Any, row: Any, task_id: str) -> str:
-    """The same sentence, from the stored description and the rows."""
+def _explain(reader: Reader, run: reading.Run, task: reading.Task) -> str:
+    """The run rebuilt from its rows, and the rules asked."""
     from flowlet.runs.hydrate import run_from_rows
-    from flowlet.runs.why import why as sentence
+    from flowlet.runs.why import why as explain
 
-    run, _ = run_from_rows(spec_of(dag_row(db, row[1])), row, db.fetch("tasks_of_run", run=row[0]))
-    run.held = "no scheduler owns the database now"
-    ti = run.find(task_id)
-    return f"{task_id} is no task of the DAG any more" if ti is None else sentence(ti)
-
-
-def _task(db: Any, run: Any, task_id: str, map_index: int) -> Any:
-    rows = db.fetch("task", dag_id=run[1], run_id=run[2], task_id=task_id, map_index=map_index)
-    if not rows:
-        raise CommandError(f"the run {run[2]!r} of DAG {run[1]!r} has no task {task_id!r}: `flowlet runs show` names them")
-    return rows[0]
-
-
-def _lines(file: Path) -> Iterator[str]:
-    """Line by line, in constant memory."""
-    if file.exists():
-        with file.open(encoding="utf-8", errors="replace") as text:
-            for line in text:
-                yield line.rstrip("\n")
-
-
-def _tell(args: argparse.Namespace, line: str) -> None:
-    if args.json:
-        render.json_line({"line": line})
-    else:
-        print(line)
+    dag = reading.dag(reader, run.dag_id)
+    active, _ = run_from_rows(dag.spec, run, reading.tasks(reader, run))
+    ti = active.find(task.task_id, task.map_index)
+    if ti is None:
+        return f"{task.key} is {task.state}; the DAG has no such task any more"
+    sentence = explain(ti)
+    if task.state in _OVER:
+        return sentence
+    if dag.paused:
+        sentence += f"; the DAG is paused (flowlet dags unpause {dag.dag_id})"
+    if reader.owner() is None:
+        sentence += "; no scheduler runs on this database (flowlet daemon FILE)"
+    return sentence

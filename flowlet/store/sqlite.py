@@ -111,6 +111,11 @@ _MEANING: dict[int, tuple[type[StoreError], str]] = {
 }  # fmt: skip
 
 
+def library_version() -> str:
+    """The SQLite that is in use."""
+    return sqlite3.sqlite_version
+
+
 def wal_reset_bug() -> str | None:
     """A sentence if this SQLite has the WAL-reset bug (https://sqlite.org/wal.html#walresetbug), else None.
 
