@@ -186,7 +186,7 @@ class Engine:
         from flowlet.worker.worker import Worker
 
         folder = None if store.in_memory else Path(f"{store.path}.logs")
-        return Worker(clock=self.clock, logs=Logs(folder), capture=self._capture)
+        return Worker(clock=self.clock, logs=Logs(folder), capture=self._capture, marker="" if store.in_memory else store.path)
 
     async def _register_all(self, store: Store) -> None:
         assert self._scheduler is not None  # noqa: S101  opened
@@ -196,11 +196,22 @@ class Engine:
                 self._default_pool = slots
             self._scheduler.post(requests.SetPool(name, slots))
         runs = await self._active_rows(store)
+        self._reap(store, runs)
         for entry in self.registry.list_():
             await self._register(store, entry.dag, entry.spec, on_file.get(entry.spec.dag_id), runs)
         if not self._execute:
             for dag_id in on_file.keys() - {entry.spec.dag_id for entry in self.registry.list_()}:
                 await self._register(store, None, DagSpec.from_json(on_file[dag_id][2]), on_file[dag_id], runs)
+
+    def _reap(self, store: Store, runs: Mapping[str, Any]) -> None:
+        """What bodies of a killed engine still run must end before they start again."""
+        interrupted = any(task[4] == "running" for active in runs.values() for _, tasks in active for task in tasks)
+        if self._execute and interrupted and not store.in_memory and self._scheduler is not None:
+            from flowlet.executors.leftovers import kill_leftovers
+
+            killed = kill_leftovers(store.path)
+            if killed:
+                self._scheduler.post(requests.Note("leftovers_killed", f"processes of interrupted attempts: {killed}"))
 
     async def _register(self, store: Store, dag: DAG | None, spec: DagSpec, row: Any, runs: Mapping[str, Any]) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

@@ -107,6 +107,7 @@ class Scheduler:
             await self.clock.wait(self._news, due, busy=self.brain.in_flight > 0)
         self._news.clear()
         now = self._look_at_clock()
+        self._look_at_threads()
         self._asked, self._inbox = self._inbox, []
         turn = self._turn = self.brain.turn(self._asked, now)
         if turn.moves:
@@ -115,6 +116,14 @@ class Scheduler:
                 self._inbox.extend(self.brain.refused(conflicts, turn))
         self._carry_out(turn)
         self._asked, self._turn = [], None
+
+    def _look_at_threads(self) -> None:
+        """Too many abandoned threads: no further `def` body starts until some have ended."""
+        gate, few = self.brain.admission.threads, self.executor.abandoned < self.executor.max_abandoned
+        if few != (gate.size > 0):
+            gate.set_open(few)
+            if few:
+                self.brain.admission.reopened(gate)
 
     def _look_at_clock(self) -> int:
         now = self.clock.now()

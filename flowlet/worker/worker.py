@@ -63,7 +63,7 @@ class Worker:
             token = CURRENT.set(attempt.context)
             try:
                 if attempt.task.is_sensor:
-                    return self._poked(work, attempt, await attempt.task.apoke(attempt.context))
+                    return self._poked(work, attempt, await _look(attempt))
                 attempt.task.pre_execute(attempt.context)
                 result = await attempt.task.aexecute(attempt.context)
                 attempt.task.post_execute(attempt.context, result)
@@ -85,7 +85,7 @@ class Worker:
             attempt = self._prepare(work)
             CURRENT.set(attempt.context)
             if attempt.task.is_sensor:
-                return self._poked(work, attempt, attempt.task.poke(attempt.context))
+                return self._poked(work, attempt, _look_here(attempt))
             attempt.task.pre_execute(attempt.context)
             result = attempt.task.execute(attempt.context)
             attempt.task.post_execute(attempt.context, result)
@@ -251,6 +251,26 @@ async def _call(callback: Any, context: dict[str, Any]) -> None:
 def _resolve(over: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
     if not over.done():
         over.set_result(error)
+
+
+async def _look(attempt: Attempt) -> Any:
+    """One poke; with silent_fail an error means "not yet" (Airflow: sdk/bases/sensor.py)."""
+    try:
+        return await attempt.task.apoke(attempt.context)
+    except Exception as error:
+        if not attempt.task.silent_fail or isinstance(error, (FailTask, SkipTask, SensorTimeout)):
+            raise
+        return False
+
+
+def _look_here(attempt: Attempt) -> Any:
+    """The same, in a thread."""
+    try:
+        return attempt.task.poke(attempt.context)
+    except Exception as error:
+        if not attempt.task.silent_fail or isinstance(error, (FailTask, SkipTask, SensorTimeout)):
+            raise
+        return False
 
 
 def _skips_on(sensor: Any, error: BaseException) -> bool:

@@ -198,6 +198,21 @@ def test_a_sensor_that_never_sees_it_times_out_when_it_is_due() -> None:
     assert shape["errors"]["wait"] == ["SensorTimeout"]
 
 
+def test_a_sensor_that_fails_silently_looks_again() -> None:
+    seen: list[int] = []
+
+    def look() -> bool:
+        seen.append(1)
+        if len(seen) < 3:
+            raise ConnectionError("not there")
+        return True
+
+    with DAG("silent") as dag:
+        PythonSensor(task_id="wait", python_callable=look, silent_fail=True)
+    assert dag.test().state == "success"
+    assert len(seen) == 3
+
+
 def test_a_body_past_its_execution_timeout_is_timed_out() -> None:
     with DAG("slow") as dag:
 
