@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from flowlet.errors import StoreBusy, StoreError, StoreUnfit
-from flowlet.store.sqlite import APPLICATION_ID, MEMORY, open_reader, trouble
+from flowlet.store.sqlite import APPLICATION_ID, open_reader, trouble
 from flowlet.store.statements import load, script
+from flowlet.store.watch import log_size
 
 #: One script per version, each from the version before it. user_version counts them.
 MIGRATIONS: Final = ("migrations/001.sql",)
@@ -21,6 +22,7 @@ VERSION: Final = len(MIGRATIONS)
 
 QUICK_CHECK_LIMIT = 1 << 30
 
+HERE: Final = Path(__file__).parent
 _SQL = load("fitness.sql")
 
 
@@ -51,11 +53,7 @@ def inspect(path: str) -> None:
 
 def _header(path: str) -> tuple[int, int]:
     """(application_id, user_version). A log that holds something is read too."""
-    try:
-        log = os.stat(path + "-wal").st_size  # noqa: PTH116  may be absent
-    except FileNotFoundError:
-        log = 0
-    connection = open_reader(path, immutable=not log)
+    connection = open_reader(path, immutable=not log_size(path))
     try:
         whose = connection.execute(_SQL["application"]).fetchone()[0]
         return whose, connection.execute(_SQL["version"]).fetchone()[0]
@@ -85,9 +83,9 @@ def create(path: str) -> None:
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _draw_up(str(draft))
-        _onto_disk(draft)
+        onto_disk(draft)
         draft.rename(path)
-        _onto_disk(draft.parent)
+        onto_disk(draft.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be made: {error.strerror}; its folder must exist and be writable") from error
 
@@ -105,7 +103,8 @@ def _draw_up(draft: str) -> None:
         connection.close()
 
 
-def _onto_disk(path: Path) -> None:
+def onto_disk(path: Path) -> None:
+    """Synchronise a file that no SQLite connection has open, or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -155,13 +154,7 @@ def quick_check(connection: sqlite3.Connection, path: str) -> None:
 
 def needs_check(path: str) -> bool:
     """The last owner did not close the file (its log holds something), and checking takes no minutes."""
-    if path == MEMORY:
-        return False
-    try:
-        log, size = os.stat(path + "-wal").st_size, os.stat(path).st_size  # noqa: PTH116  may be absent
-    except FileNotFoundError:
-        return False
-    return log > 0 and size < QUICK_CHECK_LIMIT
+    return log_size(path) > 0 and Path(path).stat().st_size < QUICK_CHECK_LIMIT
 
 
 def owner(connection: sqlite3.Connection) -> tuple[str, int, int]:

@@ -61,14 +61,14 @@ class Hop(aiosqlite.Connection):
         self._connection = connection
 
     async def end(self) -> None:
-        """Stop the thread when all that was asked of it is done."""
-        self._running = False
-        await self.run(lambda: None)
+        """Stop the thread when all that was asked of it is done, even if the caller is cancelled meanwhile."""
+        done = self.run(lambda: None)
         self.abandon()
+        await done
         self._thread.join()
 
     def abandon(self) -> None:
-        """Stop the thread without waiting for it."""
+        """Stop the thread, after what was asked of it, without waiting for it."""
         self._running = False
         self._connection = None
         self._tx.put_nowait((None, _stop))

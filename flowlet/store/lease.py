@@ -14,6 +14,7 @@ import os
 import threading
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from flowlet.errors import StoreError, StoreOwned
 
@@ -145,7 +146,7 @@ def _started(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[19])
 
 
-_HELD: set[Lease] = set()
+_HELD: WeakSet[Lease] = WeakSet()
 
 
 def _forget_in_child() -> None:

@@ -12,8 +12,8 @@ from flowlet.runs.moves import Moves
 from flowlet.store import fitness
 from flowlet.store.applying import POISON, SQL, Conflict, Mismatch, all_at_once, one_by_one
 from flowlet.store.mirror import Mirror
-from flowlet.store.sqlite import MEMORY, open_writer, trouble
-from flowlet.store.watch import Watch
+from flowlet.store.sqlite import BUSY_MILLISECONDS, MEMORY, open_writer, trouble
+from flowlet.store.watch import Watch, log_size
 
 T = TypeVar("T")
 
@@ -72,7 +72,10 @@ class Ledger:
     def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Some other transaction (retention, say), under the same guard."""
         connection = self.ready()
-        result = self._write(connection, None, lambda connection, _: work(connection))
+        try:
+            result = self._write(connection, None, lambda connection, _: work(connection))
+        except Mismatch as error:
+            raise StoreError(f"{self.path}: {error}; the change was undone, please report it") from error
         self._commit(connection, None, [])
         return result
 
@@ -103,6 +106,27 @@ class Ledger:
         self.seq += 1
         if self.mirror is not None:
             self.mirror.note(self.seq)
+
+    def checkpoint(self) -> bool:
+        """Write all of the log into the database and cut it to nothing; False when a reader holds on to it.
+
+        Never waits for the reader: commits would have to wait as well.
+        """
+        connection = self.ready()
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+        if self.mirror is not None:
+            self.mirror.note(self.seq)
+            self.mirror.sync()
+        return not busy
+
+    def log_size(self) -> int:
+        """Bytes in the write-ahead log."""
+        return 0 if self.path == MEMORY else log_size(self.path)
 
     # -- when something is wrong ------------------------------------------------------------------------
 

@@ -62,6 +62,12 @@ class Ownership:
             if self.lease is not None:
                 self.lease.release()
 
+    def __del__(self) -> None:
+        """Whoever forgot to close the store (an interrupted cell of a notebook) may open it again."""
+        _OPEN.discard(self._identity or (0, 0))
+        if self.lease is not None:
+            self.lease.drop()
+
     def _open_file(self, now: int, control: str | None) -> None:
         path = self.ledger.path
         _refuse_place(path)

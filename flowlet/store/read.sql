@@ -1,4 +1,7 @@
 -- What fetch(name, **params) runs: named SELECTs with named parameters.
+--
+-- CROSS JOIN is SQLite's word for "in this order": without statistics it might begin with all task
+-- instances of all time.
 
 -- name: owner
 SELECT epoch, seq, pid, host, since, birth FROM owner;
@@ -34,7 +37,7 @@ SELECT
     ti.queued_at, ti.started_at, ti.ended_at, ti.outcome, ti.reason, ti.error, ti.crashes, ti.wake_at,
     ti.settled_at, ti.settled_because
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 WHERE run.state IN ('queued', 'running')
 ORDER BY ti.id;
 
@@ -125,7 +128,7 @@ SELECT
     ti.queued_at, ti.started_at, ti.ended_at, ti.outcome, ti.reason, ti.error, ti.crashes, ti.wake_at,
     ti.settled_at, ti.settled_because
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND ti.map_index = :map_index;
 
 -- name: attempts_of_run
@@ -153,7 +156,7 @@ ORDER BY id, try_number;
 -- name: xcom
 SELECT xcom.value
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 JOIN xcom ON xcom.ti = ti.id
 WHERE run.dag_id = :dag_id AND run.run_id = :run_id
   AND ti.task_id = :task_id AND ti.map_index = :map_index AND xcom.key = :key;
@@ -162,7 +165,7 @@ WHERE run.dag_id = :dag_id AND run.run_id = :run_id
 -- (map_index, value) of every mapped instance that pushed.
 SELECT ti.map_index, xcom.value
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 JOIN xcom ON xcom.ti = ti.id
 WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND xcom.key = :key
 ORDER BY ti.map_index;
@@ -171,7 +174,7 @@ ORDER BY ti.map_index;
 -- The newest value of earlier runs (include_prior_dates), this run's own included.
 SELECT xcom.value
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 JOIN xcom ON xcom.ti = ti.id
 WHERE run.dag_id = :dag_id AND run.logical_date <= :logical_date
   AND ti.task_id = :task_id AND ti.map_index = :map_index AND xcom.key = :key
@@ -192,7 +195,7 @@ SELECT key, value FROM xcom WHERE ti = :ti ORDER BY key;
 -- (pool, task instances that hold its slots); how many slots each takes stands in the DAG's spec.
 SELECT ti.pool, count(*)
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 WHERE run.state IN ('queued', 'running') AND ti.state IN ('queued', 'running')
 GROUP BY ti.pool
 ORDER BY ti.pool;
@@ -201,7 +204,7 @@ ORDER BY ti.pool;
 -- How many task instances of the active runs stand in which state.
 SELECT ti.state, count(*)
 FROM run
-JOIN task_instance AS ti ON ti.run = run.id
+CROSS JOIN task_instance AS ti ON ti.run = run.id
 WHERE run.state IN ('queued', 'running')
 GROUP BY ti.state
 ORDER BY ti.state;

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
-from weakref import WeakSet
+from typing import Any, Self, TypeVar
 
 from flowlet.clock import Clock
 from flowlet.errors import StoreError, StoreLost
 from flowlet.runs.moves import Moves
+from flowlet.store import forking
 from flowlet.store.applying import Conflict
 from flowlet.store.copying import copy_to, problems_of
 from flowlet.store.hop import Hop
 from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
-from flowlet.store.retention import prune_once
-from flowlet.store.sqlite import MEMORY
+from flowlet.store.retention import Pruning
+from flowlet.store.sqlite import MEMORY, open_reader, trouble
 
 T = TypeVar("T")
 
-Durability = Literal["full", "process"]
+LOG_ALARM = 256 * 1024 * 1024
+"""A write-ahead log of that many bytes is worth a word."""
 
 
 class CommitCancelled(asyncio.CancelledError):
@@ -50,7 +52,7 @@ class Store:
         self.found = ownership.found
         self._readers = Readers(self.path)
         self._ledger.when_given_up = self._readers.close_idle
-        _STORES.add(self)
+        forking.guard(self)
 
     @classmethod
     async def open(
@@ -122,41 +124,77 @@ class Store:
 
     def publish_control(self, path: str | None) -> None:
         """Write the control socket's path into the lock file, where the command line finds it."""
+        self._must_live()
         if self._ownership.lease is not None:
             self._ownership.lease.publish(path)
 
-    async def checkpoint(self) -> None:
-        """Write the log into the database and cut it."""
-        await self._run(lambda: self._ledger.ready().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+    async def checkpoint(self) -> bool:
+        """Write the log into the database and cut it, when the engine is idle; False if a reader holds it."""
+        if self.log_size == 0:
+            return True
+        return await self._run(self._ledger.checkpoint)
 
     async def prune(self, now: int, keep_days: int = 90, keep_runs: int = 100) -> int:
-        """Delete old finished runs, in bounded transactions; how many. Their ticks stay counted."""
-        deleted = 0
-        while count := await self._run(self._ledger.change, lambda db: prune_once(db, now, keep_days, keep_runs)):
-            deleted += count
-        return deleted
+        """Delete runs that ended more than `keep_days` ago, but keep the newest `keep_runs` of each DAG.
+
+        In bounded transactions, between which commits get their turn. Gives how many; ticks stay counted.
+        """
+        pruning = Pruning(now, keep_days=keep_days, keep_runs=keep_runs)
+        while await self._run(self._ledger.change, pruning.step):
+            pass
+        return pruning.deleted
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
-        """A complete, checked copy at `path`, or none."""
-        await self._run(lambda: copy_to(self._ledger.ready(), os.fspath(path)))
+        """A complete, checked copy at `path`, or none. Commits go on meanwhile."""
+        target = os.fspath(path)
+        if self.in_memory:
+            await self._run(lambda: copy_to(self._ledger.ready(), target))
+        else:
+            await self._beside(lambda: _with_reader(self.path, lambda reader: copy_to(reader, target)))
 
     async def check(self) -> list[str]:
-        """What integrity_check and foreign_key_check find; empty when all is well."""
-        return await self._run(lambda: problems_of(self._ledger.ready()))
+        """What is wrong with the file, in sentences; empty when all is well."""
+        if self.in_memory:
+            return await self._run(lambda: problems_of(self._ledger.ready()))
+        return await self._beside(lambda: _with_reader(self.path, problems_of))
+
+    @property
+    def log_size(self) -> int:
+        """Bytes in the write-ahead log."""
+        return self._ledger.log_size()
+
+    def alarm(self) -> str | None:
+        """A sentence when the log has grown beyond LOG_ALARM: some program keeps reading."""
+        size = self.log_size
+        if size <= LOG_ALARM:
+            return None
+        return (
+            f"{self.path}-wal has grown to {size >> 20} MiB: another program has been reading the database for long"
+            " and keeps it from being written out; end that program's transaction"
+        )
 
     async def close(self) -> None:
-        """Wait for what is under way, bring everything into the database, and give the file free."""
+        """Wait for what is under way, bring everything into the database, and give the file free.
+
+        It ends even when the caller is cancelled meanwhile, who then learns so.
+        """
         if self._closed:
             return
         self._closed = True
-        _STORES.discard(self)
+        forking.release(self)
         self._readers.close()
         try:
             if self._reading is not None:
                 await self._reading.end()
-            await self._hop.run(self._ownership.close)
         finally:
-            await self._hop.end()
+            try:
+                await self._hop.run(self._ownership.close)
+            finally:
+                await self._hop.end()
+
+    def forked(self) -> None:
+        """In a forked child the file stays the parent's."""
+        self._ledger.lost = f"{self.path} belongs to the process that this one was forked from: open it anew here"
 
     async def __aenter__(self) -> Self:
         return self
@@ -169,6 +207,15 @@ class Store:
     def _run(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         self._must_live()
         return self._hop.run(function, *args)
+
+    async def _beside(self, function: Callable[[], T]) -> T:
+        """Something long, in a thread of its own."""
+        self._must_live()
+        thread = Hop("flowlet-copy")
+        try:
+            return await thread.run(function)
+        finally:
+            thread.abandon()
 
     def _select_here(self, name: str, params: Mapping[str, object]) -> Rows:
         return select(self._ledger.ready(), name, params)
@@ -184,4 +231,12 @@ def _open(ownership: Ownership, now: int, control: str | None) -> None:
     ownership.open(now=now, control=control)
 
 
-_STORES: WeakSet[Store] = WeakSet()
+def _with_reader(path: str, use: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        reader = open_reader(path)
+        try:
+            return use(reader)
+        finally:
+            reader.close()
+    except sqlite3.Error as error:
+        raise trouble(error, path) from error

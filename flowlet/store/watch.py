@@ -19,6 +19,14 @@ def identity(path: str) -> Identity:
     return stat.st_dev, stat.st_ino
 
 
+def log_size(path: str) -> int:
+    """Bytes in the write-ahead log of a database; 0 if there is none."""
+    try:
+        return os.stat(path + "-wal").st_size  # noqa: PTH116  as above
+    except FileNotFoundError:
+        return 0
+
+
 class Watch:
     """Remembers which files the database and its write-ahead log are."""
 

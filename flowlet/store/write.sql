@@ -104,11 +104,11 @@ WHERE id = ?4 AND state = ?5 AND try_number = ?6
 UPDATE run SET state = ?1, reason = ?2, ended_at = ?3 WHERE id = ?4 AND state IN ('queued', 'running');
 
 -- name: add_tick
--- Joins the DAG's last span when that has the same fate and nothing lies between the two.
+-- Joins the DAG's span before it when that has the same fate and nothing lies between the two.
 INSERT INTO tick (id, dag_id, due_at, until, count, outcome, reason, run)
 SELECT
     (SELECT last.id
-     FROM (SELECT * FROM tick WHERE dag_id = ?1 ORDER BY due_at DESC LIMIT 1) AS last
+     FROM (SELECT * FROM tick WHERE dag_id = ?1 AND due_at < ?2 ORDER BY due_at DESC LIMIT 1) AS last
      WHERE last.outcome = ?5 AND last.reason IS ?6 AND last.run IS ?7 AND last.until < ?2
        AND NOT EXISTS (
            SELECT 1 FROM run WHERE run.dag_id = ?1 AND run.due_at > last.until AND run.due_at < ?2

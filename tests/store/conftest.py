@@ -1,0 +1,117 @@
+"""The store's nouns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowlet.clock import SystemClock
+from flowlet.runs.moves import (
+    AddRun,
+    AddTask,
+    AddTick,
+    ArchiveAttempt,
+    EndRun,
+    EndTask,
+    Moves,
+    PutDag,
+    PutXCom,
+    SettleTask,
+    StartTask,
+)
+from flowlet.store import Store
+
+NOON = 1_767_268_800_000_000  # 2026-01-01T12:00Z
+
+
+class Writing:
+    """Moves with the dull parameters filled in."""
+
+    def __init__(self) -> None:
+        self.moves = Moves()
+
+    def dag(self, dag_id: str = "etl", *, cursor: int | None = None, paused: int = 0) -> Writing:
+        self.moves.put_dag.append(PutDag(dag_id, '{"tasks":[]}', "hash", "etl.py", paused, cursor, NOON))
+        return self
+
+    def run(
+        self, row: int = 1, run_id: str | None = None, *, dag_id: str = "etl", run_type: str = "manual",
+        state: str = "running", date: int | None = None, due_at: int | None = None, queued_at: int = NOON,
+    ) -> Writing:  # fmt: skip
+        started = queued_at if state == "running" else None
+        name = run_id or f"run_{row}"
+        self.moves.add_run.append(
+            AddRun(row, dag_id, name, run_type, state, date, date, date, queued_at, due_at, queued_at, started, "{}")
+        )
+        return self
+
+    def task(
+        self, row: int = 1, run: int = 1, task_id: str | None = None, *, map_index: int = -1, state: str = "none"
+    ) -> Writing:
+        name, operator, pool = task_id or f"task_{row}", "PythonOperator", "default_pool"
+        self.moves.add_task.append(AddTask(row, run, name, map_index, state, 0, 0, operator, pool, None, None, None))
+        return self
+
+    def start(self, row: int = 1, *, try_number: int = 1, expected: str = "none", at: int = NOON) -> Writing:
+        self.moves.start_task.append(StartTask(try_number, at, at, row, expected, try_number - 1))
+        return self
+
+    def end(
+        self, row: int = 1, state: str = "success", outcome: str = "succeeded", *, try_number: int = 1,
+        reason: str | None = None, error: str | None = None, at: int = NOON + 5_000_000,
+    ) -> Writing:  # fmt: skip
+        self.moves.end_task.append(EndTask(state, outcome, reason, error, at, None, 1, 0, row, try_number))
+        return self
+
+    def xcom(self, ti: int = 1, value: str = "1", key: str = "return_value") -> Writing:
+        self.moves.put_xcom.append(PutXCom(ti, key, value))
+        return self
+
+    def settle(
+        self, row: int, state: str, *, expected: str = "none", reason: str | None = None, at: int | None = None
+    ) -> Writing:
+        self.moves.settle_task.append(SettleTask(state, reason, None, at, row, expected))
+        return self
+
+    def archive(self, row: int = 1, try_number: int = 1) -> Writing:
+        self.moves.archive_attempt.append(ArchiveAttempt(row, try_number))
+        return self
+
+    def end_run(self, row: int = 1, state: str = "success", *, at: int = NOON + 9_000_000) -> Writing:
+        self.moves.end_run.append(EndRun(state, None, at, row))
+        return self
+
+    def tick(
+        self, due_at: int, until: int | None = None, count: int = 1, outcome: str = "skipped", reason: str = "paused", *,
+        dag_id: str = "etl", run: int | None = None,
+    ) -> Writing:  # fmt: skip
+        last = due_at if until is None else until
+        self.moves.add_tick.append(AddTick(dag_id, due_at, last, count, outcome, reason, run))
+        return self
+
+
+@pytest.fixture(scope="session")
+def writing() -> type[Writing]:
+    return Writing
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "flowlet.db"
+
+
+@pytest.fixture(params=["memory", "file"])
+async def store(request: Any, path: Path, anyio_backend: str) -> AsyncIterator[Store]:
+    """An open store, in memory and in a file."""
+    place = ":memory:" if request.param == "memory" else path
+    async with await Store.open(place, durability="process", clock=SystemClock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def file_store(path: Path, anyio_backend: str) -> AsyncIterator[Store]:
+    async with await Store.open(path, durability="process", clock=SystemClock()) as opened:
+        yield opened

@@ -1,0 +1,245 @@
+"""What a transaction does, in memory and in a file alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowlet.runs.moves import (
+    AddEvent,
+    BeginRun,
+    DeletePool,
+    MoveCursor,
+    Moves,
+    PauseDag,
+    PutPool,
+    ReleaseTask,
+    StartTask,
+)
+from flowlet.store import Store
+from flowlet.store.applying import ORDER
+
+pytestmark = pytest.mark.anyio
+
+NOON = 1_767_268_800_000_000
+
+
+def kinds(conflicts: list[Any]) -> list[tuple[str, int]]:
+    return [(conflict.kind, conflict.move.id) for conflict in conflicts]
+
+
+async def state_of(store: Store, ti: int) -> tuple[Any, ...]:
+    rows = {row[0]: row for row in await store.fetch("tasks_of_run", run=1)}
+    return rows[ti][4], rows[ti][5], rows[ti][12]  # state, try_number, outcome
+
+
+async def test_every_move_has_its_statement() -> None:
+    assert set(ORDER) == set(Moves.__slots__)
+
+
+async def test_an_attempt_ends_is_archived_and_the_next_one_starts_in_that_order() -> None:
+    wanted = ["add_run", "add_task", "end_task", "put_xcom", "settle_task", "archive_attempt", "start_task", "end_run"]
+    assert [slot for slot in ORDER if slot in wanted] == wanted
+
+
+async def test_all_moves_of_a_turn_are_there_after_the_commit(store: Store, writing: Any) -> None:
+    assert await store.commit(writing().dag().run().task(1).task(2).start(1).moves) == []
+    assert await store.fetch("task_states", run=1) == [("task_1", -1, "running"), ("task_2", -1, "none")]
+    assert store.fetch_now("task_states", run=1) == [("task_1", -1, "running"), ("task_2", -1, "none")]
+
+
+async def test_an_end_and_the_next_start_are_one_transaction(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task(1).task(2).start(1).moves)
+    before = store.seq
+    await store.commit(writing().end(1).xcom(1, "42").start(2).moves)
+    assert store.seq == before + 1
+    assert await state_of(store, 1) == ("success", 1, "succeeded")
+    assert await state_of(store, 2) == ("running", 1, None)
+    assert await store.fetch("xcoms_of_run", run=1) == [("task_1", -1, "return_value", "42")]
+
+
+async def test_the_sequence_in_the_file_is_the_stores(store: Store, writing: Any) -> None:
+    for number in range(1, 4):
+        await store.commit(writing().run(number).moves)
+        assert (await store.fetch("owner"))[0][:2] == (store.epoch, store.seq)
+
+
+REFUSED: dict[str, tuple[Any, str, int]] = {
+    "start from another state": (lambda w: w.start(1, expected="scheduled"), "start_task", 1),
+    "start what does not run": (lambda w: w.start(2, expected="running"), "start_task", 2),
+    "start a try too many": (lambda w: w.start(1, expected="running", try_number=3), "start_task", 1),
+    "end of another try": (lambda w: w.end(1, try_number=2), "end_task", 1),
+    "end of what does not run": (lambda w: w.end(2), "end_task", 2),
+    "end of nobody": (lambda w: w.end(99), "end_task", 99),
+    "settle what runs": (lambda w: w.settle(1, "skipped", expected="none"), "settle_task", 1),
+    "end of no run": (lambda w: w.end_run(7), "end_run", 7),
+    "archive without an attempt": (lambda w: w.archive(2, 0), "archive_attempt", 2),
+    "archive another try": (lambda w: w.archive(1, 2), "archive_attempt", 1),
+    "run with a taken row": (lambda w: w.run(1, "another"), "add_run", 1),
+    "run with a taken run_id": (lambda w: w.run(2, "run_1"), "add_run", 2),
+    "run with a taken date": (lambda w: w.run(2, date=NOON), "add_run", 2),
+    "task with a taken row": (lambda w: w.task(1, task_id="again"), "add_task", 1),
+    "task with a taken name": (lambda w: w.task(3, task_id="task_1"), "add_task", 3),
+    "task of no run": (lambda w: w.task(3, run=99), "add_task", 3),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_move_that_meets_another_state_changes_nothing(store: Store, writing: Any, case: str) -> None:
+    given, kind, row = REFUSED[case]
+    await store.commit(writing().run(date=NOON).task(1).task(2).start(1).moves)
+    before = [store.fetch_now("tasks_of_run", run=1), store.fetch_now("last_runs_of_all", limit=10)]
+    assert kinds(await store.commit(given(writing()).moves)) == [(kind, row)]
+    assert before == [store.fetch_now("tasks_of_run", run=1), store.fetch_now("last_runs_of_all", limit=10)]
+
+
+async def test_other_guards_speak_too(store: Store) -> None:
+    moves = Moves()
+    moves.begin_run.append(BeginRun(NOON, 5))
+    moves.pause_dag.append(PauseDag("unknown", 1))
+    moves.delete_pool.append(DeletePool("unknown"))
+    moves.move_cursor.append(MoveCursor(NOON, "unknown"))
+    moves.release_task.append(ReleaseTask("deferred", None, 5, 1))
+    found = [conflict.kind for conflict in await store.commit(moves)]
+    assert found == ["pause_dag", "delete_pool", "begin_run", "release_task", "move_cursor"]
+
+
+async def test_terminal_states_absorb(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    await store.commit(writing().end(1, "failed", "failed", reason="first").moves)
+    assert kinds(await store.commit(writing().end(1, "success").xcom(1).moves)) == [("end_task", 1)]
+    assert await state_of(store, 1) == ("failed", 1, "failed")
+    assert await store.fetch("xcoms_of_run", run=1) == []
+
+
+async def test_one_conflict_never_costs_the_others(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task(1).task(2).task(3).start(1).start(2).moves)
+    conflicts = await store.commit(writing().end(1).end(1).end(2).xcom(2, "2").start(3).end_run(9).moves)
+    assert kinds(conflicts) == [("end_task", 1), ("end_run", 9)]
+    ended = ("success", 1, "succeeded")
+    assert [await state_of(store, ti) for ti in (1, 2, 3)] == [ended, ended, ("running", 1, None)]
+    assert await store.fetch("xcoms_of_task", ti=2) == [("return_value", "2")]
+
+
+async def test_a_refused_run_takes_along_what_is_its_own_and_nothing_else(store: Store, writing: Any) -> None:
+    await store.commit(writing().dag().run(1, "taken").moves)
+    turn = writing().run(2, "taken").task(20, 2).start(20).end_run(2).run(3, "free").task(30, 3).start(30)
+    turn.moves.begin_run.append(BeginRun(NOON, 2))
+    assert kinds(await store.commit(turn.moves)) == [("add_run", 2)]
+    assert [row[0] for row in await store.fetch("last_runs_of_all", limit=9)] == [3, 1]
+    assert await store.fetch("task_states", run=3) == [("task_30", -1, "running")]
+
+
+async def test_the_tick_of_a_refused_run_is_skipped_with_a_reason(store: Store, writing: Any) -> None:
+    """The cursor passes it in the same transaction, so it must be accounted for there."""
+    await store.commit(writing().dag().run(1, date=NOON).moves)
+    turn = writing().run(2, "scheduled__x", run_type="scheduled", date=NOON, due_at=NOON)
+    turn.tick(NOON - 60, NOON - 1, 3, "coalesced", "late", run=2)
+    turn.moves.move_cursor.append(MoveCursor(NOON, "etl"))
+    assert kinds(await store.commit(turn.moves)) == [("add_run", 2)]
+    assert await store.fetch("ticks_summary", dag_id="etl") == [("skipped", 4, NOON - 60, NOON)]
+    assert (await store.fetch("dag", dag_id="etl"))[0][4] == NOON
+
+
+@pytest.mark.parametrize("value", [2**63, "\ud800", object(), b"bytes"], ids=["huge", "surrogate", "object", "bytes"])
+async def test_a_value_that_sqlite_does_not_take_costs_its_own_row_only(store: Store, writing: Any, value: Any) -> None:
+    await store.commit(writing().run().task(1).task(2).start(1).start(2).moves)
+    conflicts = await store.commit(writing().end(1).xcom(1, value).end(2).xcom(2, "fine").moves)
+    assert [conflict.kind for conflict in conflicts] == ["put_xcom"]
+    assert await store.fetch("xcoms_of_run", run=1) == [("task_2", -1, "return_value", "fine")]
+
+
+async def test_an_equal_key_is_replaced(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    await store.commit(writing().end().xcom(1, "1").xcom(1, "2").moves)
+    assert await store.fetch("xcoms_of_task", ti=1) == [("return_value", "2")]
+
+
+async def test_an_attempt_is_never_overwritten_before_it_is_archived(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    await store.commit(writing().end(1, "up_for_retry", "failed").moves)
+    again = writing().start(1, try_number=2, expected="up_for_retry")
+    assert kinds(await store.commit(again.moves)) == [("start_task", 1)]
+    assert await store.commit(writing().archive(1, 1).start(1, try_number=2, expected="up_for_retry").moves) == []
+
+
+async def test_a_failed_attempt_its_archive_and_the_next_start_fit_in_one_turn(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    turn = writing().end(1, "up_for_retry", "failed", reason="boom", error="ValueError").xcom(1, "lost")
+    turn.archive(1, 1).start(1, try_number=2, expected="up_for_retry", at=NOON + 7)
+    assert await store.commit(turn.moves) == []
+    assert await store.fetch("attempts_of_run", run=1) == [
+        ("task_1", -1, 1, "failed", "boom", "ValueError", NOON, NOON + 5_000_000),
+        ("task_1", -1, 2, None, None, None, NOON + 7, None),
+    ]
+    assert await store.fetch("xcoms_of_run", run=1) == []
+
+
+async def test_a_move_without_an_attempt_leaves_the_last_attempt_as_it_was(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    await store.commit(writing().end(1, "up_for_retry", "failed", reason="boom").moves)
+    await store.commit(writing().settle(1, "skipped", expected="up_for_retry", reason="timed out", at=NOON + 9).moves)
+    attempts = await store.fetch("attempts_of_run", run=1)
+    assert attempts == [("task_1", -1, 1, "failed", "boom", None, NOON, NOON + 5_000_000)]
+    row = (await store.fetch("tasks_of_run", run=1))[0]
+    assert (row[4], row[17], row[18]) == ("skipped", NOON + 9, "timed out")
+
+
+async def test_a_waiting_attempt_that_is_ended_by_a_move_is_cancelled(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    released = Moves()
+    released.release_task.append(ReleaseTask("deferred", None, 1, 1))
+    await store.commit(released)
+    assert (await store.fetch("attempts_of_run", run=1))[0][3] is None
+    await store.commit(writing().settle(1, "skipped", expected="deferred", at=NOON + 9).moves)
+    assert await store.fetch("attempts_of_run", run=1) == [("task_1", -1, 1, "cancelled", None, None, NOON, NOON + 9)]
+
+
+async def test_a_rescheduled_attempt_goes_on_as_the_same_try(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task().start().moves)
+    turn = Moves()
+    turn.release_task.append(ReleaseTask("up_for_reschedule", NOON + 60, 1, 1))
+    await store.commit(turn)
+    again = Moves()
+    again.start_task.append(StartTask(1, NOON + 60, NOON, 1, "up_for_reschedule", 1))
+    assert await store.commit(again) == []
+    assert await store.fetch("attempts_of_run", run=1) == [("task_1", -1, 1, None, None, None, NOON, None)]
+
+
+async def test_a_bodyless_success_is_no_attempt(store: Store, writing: Any) -> None:
+    await store.commit(writing().run().task(1, state="success").task(2).moves)
+    await store.commit(writing().settle(2, "success", at=NOON).moves)
+    assert await store.fetch("attempts_of_run", run=1) == []
+
+
+async def test_pools_and_pauses_are_kept(store: Store, writing: Any) -> None:
+    turn = writing().dag(cursor=5)
+    turn.moves.put_pool += [PutPool("db", 4, "", 0), PutPool("web", 1, "", 0), PutPool("db", 2, "slow", 1)]
+    turn.moves.pause_dag.append(PauseDag("etl", 1))
+    assert await store.commit(turn.moves) == []
+    turn = writing().dag(cursor=None, paused=1)
+    turn.moves.delete_pool.append(DeletePool("web"))
+    assert await store.commit(turn.moves) == []
+    assert await store.fetch("pools") == [("db", 2, "slow", 1)]
+    assert await store.fetch("dag", dag_id="etl") == [("etl", "hash", '{"tasks":[]}', 1, 5, "etl.py")]
+
+
+async def test_events_explain(store: Store) -> None:
+    moves = Moves()
+    moves.add_event.append(AddEvent(NOON, "recovered", None, None, None, None, None, "3 attempts were interrupted"))
+    late = AddEvent(NOON + 1, "late_result_discarded", "etl", "run_1", "t", -1, 2, "it was too late")
+    moves.add_event.append(late)
+    assert await store.commit(moves) == []
+    assert [row[1] for row in await store.fetch("last_events", limit=5)] == ["late_result_discarded", "recovered"]
+    assert await store.fetch("events_of_run", dag_id="etl", run_id="run_1") == [tuple(late)]
+
+
+async def test_many_rows_are_one_transaction(store: Store, writing: Any) -> None:
+    turn = writing().run()
+    for ti in range(1, 5001):
+        turn.task(ti)
+    before = store.seq
+    assert await store.commit(turn.moves) == []
+    assert store.seq == before + 1
+    assert await store.fetch("max_ids") == [(1, 5000)]
