@@ -23,6 +23,12 @@ class Pages(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Listening(ThreadingHTTPServer):
+    """Takes all calls at once: of more than 5 (the default) the rest would try again a second later."""
+
+    request_queue_size = PAGES
+
+
 class Server:
     """The server of the run that is going on."""
 
@@ -33,8 +39,8 @@ with DAG("fanout_http", max_active_tasks=PAGES) as dag:
 
     @task
     def serve() -> int:
-        Server.running = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-        threading.Thread(target=Server.running.serve_forever, daemon=True).start()
+        Server.running = Listening(("127.0.0.1", 0), Pages)
+        threading.Thread(target=Server.running.serve_forever, args=[0.05], daemon=True).start()
         return Server.running.server_address[1]
 
     @task

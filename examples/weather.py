@@ -1,8 +1,8 @@
 """An ETL on real input: extract, validate, transform, load into SQLite, report.
 
-    flowlet run examples/weather.py
+    flowlet run examples/weather.py && flowlet tasks logs weather report
 
-A year of hourly temperatures (examples/data/SOURCE.txt tells where from) becomes a table of months.
+The usual temperature of each hour of a year (examples/data/SOURCE.txt) becomes a table of months.
 Running it again replaces the table: every step gives the same result, however often it is tried.
 """
 
@@ -18,21 +18,25 @@ from flowlet import DAG, task
 SOURCE = Path(__file__).parent / "data" / "seattle-temps.csv"
 PLAUSIBLE = (-40.0, 120.0)
 
-with DAG("weather", description="Monthly temperatures of Seattle", params={"db": "weather.sqlite"}) as dag:
+PARAMS = {"source": str(SOURCE), "db": "weather.sqlite"}
+
+with DAG("weather", description="Monthly temperatures of Seattle", params=PARAMS) as dag:
 
     @task(retries=2)
-    def extract() -> list[list[str]]:
-        with SOURCE.open(newline="") as file:
+    def extract(params: dict) -> list[list[str]]:
+        source = Path(params["source"])
+        with source.open(newline="") as file:
             rows = list(csv.reader(file))[1:]
-        print(f"{len(rows)} rows from {SOURCE.name}")
+        print(f"{len(rows)} rows from {source.name}")
         return rows
 
     @task(multiple_outputs=True)
     def validate(rows: list[list[str]]) -> dict:
         """Keep what can be read and is plausible; count the rest."""
         good, rejected = [], 0
-        for when, temperature in rows:
+        for row in rows:
             try:
+                when, temperature = row
                 moment, degrees = datetime.strptime(when, "%Y/%m/%d %H:%M"), float(temperature)
             except ValueError:
                 rejected += 1
@@ -57,7 +61,8 @@ with DAG("weather", description="Monthly temperatures of Seattle", params={"db":
     def load(months: list[list[float]], params: dict) -> int:
         with closing(sqlite3.connect(params["db"])) as db, db:
             db.execute("CREATE TABLE IF NOT EXISTS months (month INTEGER PRIMARY KEY, low REAL, mean REAL, high REAL)")
-            db.executemany("INSERT OR REPLACE INTO months VALUES (?, ?, ?, ?)", months)
+            db.execute("DELETE FROM months")
+            db.executemany("INSERT INTO months VALUES (?, ?, ?, ?)", months)
         return len(months)
 
     @task

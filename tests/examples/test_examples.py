@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,21 @@ def test_weather_loads_twelve_months(tmp_path: Path) -> None:
     assert shape["state"] == "success", shape["reasons"]
     assert shape["xcoms"]["load:return_value"] == 12
     assert "12 months loaded, 0 rows rejected" in shape["xcoms"]["report:return_value"]
+
+
+def test_weather_counts_what_it_rejects_and_replaces_what_it_loaded(tmp_path: Path) -> None:
+    source = tmp_path / "temps.csv"
+    conf = {"db": str(tmp_path / "weather.sqlite"), "source": str(source)}
+    source.write_text("date,temp\n2010/01/01 00:00,32\n2010/02/01 00:00,50\n")
+    assert run("weather", conf=conf)["state"] == "success"
+
+    bad = "2010/13/01 00:00,32\n2010/02/02 00:00,999\n2010/02/02 01:00,nan\n2010/02/02 02:00\n"
+    source.write_text("date,temp\n2010/01/01 00:00,212\n2010/02/01 00:00,50\n" + bad)
+    for _ in range(2):
+        shape = run("weather", conf=conf)
+        assert shape["xcoms"]["report:return_value"].endswith("1 months loaded, 5 rows rejected")
+        with closing(sqlite3.connect(conf["db"])) as db:
+            assert db.execute("SELECT * FROM months").fetchall() == [(2, 10.0, 10.0, 10.0)]
 
 
 def test_branching_takes_one_way() -> None:
