@@ -1,192 +1,243 @@
 """LocalExecutor: coroutines on the loop, `def` in daemon threads of our own.
 
-Threads cannot be killed: one that is past its time is delivered and abandoned, counted until it ends, its
-late outcome discarded. Coroutines are cancelled, twice, then abandoned too.
+What is stopped (a timeout, a person, the end of the engine) is asked first. A coroutine is cancelled, twice,
+then closed; if even that does not end it, it is delivered and abandoned. A thread cannot be stopped at all:
+it is delivered at once and abandoned, counted until it ends, its late outcome discarded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowlet.authoring.operator import BaseOperator
 from flowlet.executors.base import Executor
+from flowlet.executors.threads import Threads
+from flowlet.executors.watchdog import Stall, Watchdog
 from flowlet.worker.workload import Outcome
 
 if TYPE_CHECKING:
+    from flowlet.worker.attempt import Attempt
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Workload
 
-#: How long a cancelled coroutine may take to end before it is cancelled again, and then abandoned.
-PATIENCE = 5.0
+Deliver = Callable[["Workload", Outcome], None]
 
-
-class _Flight:
-    """An attempt that is being executed."""
-
-    __slots__ = ("cause", "delivered", "task", "timer", "work")
-
-    def __init__(self, work: Workload) -> None:
-        self.work = work
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.cause: Outcome | None = None
-        self.delivered = False
+#: Seconds from the first cancellation of a coroutine to the second, and from there to its closing. A process
+#: that it waits for gets TERM and, 5 s later, KILL within the first of them.
+PATIENCE = 6.0
 
 
 class LocalExecutor(Executor):
     """Runs bodies in this process, at most `parallelism` at once (the scheduler counts)."""
 
-    def __init__(self, parallelism: int = 32, *, max_abandoned: int = 16) -> None:
+    def __init__(self, parallelism: int = 32, *, max_abandoned: int = 16, patience: float = PATIENCE) -> None:
         self.parallelism = parallelism
         self.max_abandoned = max_abandoned
-        self._flights: dict[Workload, _Flight] = {}
+        self.on_stall: Callable[[Stall], None] | None = None
+        """Told, on the loop, that a body blocked the loop, and where."""
+        self._patience = patience
+        self._live: dict[Workload, Attempt] = {}
         self._abandoned = 0
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = 0
-        self._idle = 0
-        self._landed: deque[tuple[_Flight, Outcome]] = deque()
-        self._lock = threading.Lock()
+        self._hurry = asyncio.Event()
+        self._empty = asyncio.Event()
+
+    # -- the contract ---------------------------------------------------------------------------------
 
     @property
     def abandoned(self) -> int:
         return self._abandoned
 
-    async def open(
-        self,
-        worker: Worker,
-        deliver: Callable[[Workload, Outcome], None],
-        discard: Callable[[Workload, Outcome], None],
-    ) -> None:
+    async def open(self, worker: Worker, deliver: Deliver, discard: Deliver) -> None:
         self._worker, self._deliver, self._discard = worker, deliver, discard
         self._loop = asyncio.get_running_loop()
-        self._empty = asyncio.Event()
+        self._threads: Threads[Attempt, Outcome] = Threads(self._loop, _run_sync, self._settle)
+        self._watchdog = Watchdog(self._loop, self._find_work, self._is_busy, self._stalled)
 
     def accept(self, work: Workload) -> None:
-        flight = self._flights[work] = _Flight(work)
-        limit = work.task.execution_timeout
-        if limit is not None and not work.task.is_sensor:
-            flight.timer = self._loop.call_later(limit.total_seconds(), self._time_out, flight)
-        if work.task.is_async:
-            # Not in a group: one would wait for ever for a coroutine that swallows its cancellation.
-            flight.task = self._loop.create_task(self._run(flight), name=f"flowlet:{work.task.task_id}")
-        else:
-            self._submit(flight)
+        attempt = self._live[work] = self._worker.begin(work)
+        self._begin(attempt)
 
     def cancel(self, work: Workload, reason: str) -> None:
-        flight = self._flights.get(work)
-        if flight is not None:
-            self._give_up(flight, Outcome("cancelled", reason=reason))
+        attempt = self._live.get(work)
+        if attempt is not None:
+            self._stop(attempt, "cancelled", reason)
 
     async def close(self, grace: float) -> None:
+        """A second call while the first still waits makes that one hurry."""
+        if grace <= 0:
+            self._hurry.set()
         await self._until_empty(grace)
-        for flight in list(self._flights.values()):
-            self._give_up(flight, Outcome("cancelled", reason="the engine stopped"))
-        await self._until_empty(3 * PATIENCE)
-        for _ in range(self._threads):
-            self._jobs.put(None)
+        for attempt in list(self._live.values()):
+            self._stop(attempt, "interrupted", "the engine was stopped")
+        await self._until_empty(2 * self._patience + 1.0, in_a_hurry=True)
+        for attempt in list(self._live.values()):
+            self._abandon(attempt)
+        self._watchdog.close()
+        self._threads.close()
 
-    async def _until_empty(self, seconds: float) -> None:
-        if self._flights and seconds > 0:
-            self._empty.clear()
-            try:
-                await asyncio.wait_for(self._empty.wait(), seconds)
-            except TimeoutError:
-                return
+    async def _until_empty(self, seconds: float, *, in_a_hurry: bool = False) -> None:
+        if not self._live or seconds <= 0:
+            return
+        self._empty.clear()
+        events = [self._empty] if in_a_hurry else [self._empty, self._hurry]
+        await _first_of(events, seconds)
 
-    # -- coroutines ----------------------------------------------------------------------------------
+    # -- placing --------------------------------------------------------------------------------------
 
-    async def _run(self, flight: _Flight) -> None:
+    def _begin(self, attempt: Attempt) -> None:
         try:
-            outcome = await self._worker.run(flight.work)
+            self._place(attempt)
+        except Exception as problem:  # no thread to be had, or an operator whose own properties raise
+            outcome = Outcome(
+                "failed", reason=f"it could not be started: {problem}", error=type(problem).__name__
+            )
+            self._loop.call_soon(self._settle, attempt, outcome)
+
+    def _place(self, attempt: Attempt) -> None:
+        task = attempt.work.task
+        limit = task.execution_timeout
+        if limit is not None:
+            attempt.timer = self._loop.call_later(limit.total_seconds(), self._time_out, attempt)
+        if task.is_async:
+            attempt.scope = scope = copy_context()
+            # In no task group: one would wait for ever for a coroutine that swallows its cancellation.
+            attempt.handle = self._loop.create_task(self._run(attempt), name=task.task_id, context=scope)
+            self._watchdog.look()
+        else:
+            self._threads.submit(attempt)
+
+    async def _run(self, attempt: Attempt) -> None:
+        try:
+            outcome = await attempt.run()
         except asyncio.CancelledError:
-            outcome = flight.cause or Outcome("cancelled", reason="its task was cancelled")
-        if flight.cause is not None and outcome.kind != "succeeded":
-            outcome = flight.cause
-        self._land(flight, outcome)
+            self._settle(
+                attempt, Outcome("interrupted", reason="its asyncio task was cancelled from outside")
+            )
+            raise
+        self._settle(attempt, outcome)
 
-    def _give_up(self, flight: _Flight, outcome: Outcome) -> None:
-        """Stop it if it can be stopped; else deliver now and abandon it."""
-        if flight.delivered or flight.cause is not None:
-            return
-        flight.cause = outcome
-        if flight.task is None:
-            self._abandon(flight)
-        else:
-            flight.task.cancel()
-            self._loop.call_later(PATIENCE, self._insist, flight)
-
-    def _insist(self, flight: _Flight) -> None:
-        if not flight.delivered and flight.task is not None:
-            flight.task.cancel()
-            self._loop.call_later(PATIENCE, self._abandon, flight)
-
-    def _abandon(self, flight: _Flight) -> None:
-        if flight.delivered:
-            return
-        outcome = flight.cause or Outcome("cancelled")
-        self._abandoned += 1
-        self._hand_over(flight, outcome)
-
-    def _time_out(self, flight: _Flight) -> None:
-        limit = flight.work.task.execution_timeout
-        how = "it was cancelled" if flight.task is not None else "its thread cannot be stopped and is abandoned"
-        self._give_up(
-            flight, Outcome("timed_out", reason=f"execution_timeout: longer than {limit}; {how}", error="TaskTimeout")
-        )
-
-    # -- threads -------------------------------------------------------------------------------------
-
-    def _submit(self, flight: _Flight) -> None:
-        context = copy_context()
-        self._jobs.put(lambda: self._in_thread(flight, context))
-        with self._lock:
-            if self._idle > 0:
-                self._idle -= 1
-                return
-            self._threads += 1
-            number = self._threads
-        threading.Thread(target=self._serve, name=f"flowlet:{number}", daemon=True).start()
-
-    def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            with self._lock:
-                self._idle += 1
-
-    def _in_thread(self, flight: _Flight, context: Any) -> None:
-        outcome = context.run(self._worker.run_here, flight.work)
-        first = not self._landed
-        self._landed.append((flight, outcome))
-        if first:
-            try:
-                self._loop.call_soon_threadsafe(self._land_all)
-            except RuntimeError:
-                return  # the loop is closed: nobody waits any more
-
-    def _land_all(self) -> None:
-        while self._landed:
-            flight, outcome = self._landed.popleft()
-            self._land(flight, outcome)
-
-    # -- landing -------------------------------------------------------------------------------------
-
-    def _land(self, flight: _Flight, outcome: Outcome) -> None:
-        if flight.delivered:
+    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """The one place where an attempt is delivered; what comes after that is late."""
+        if attempt.over:
             self._abandoned -= 1
-            self._discard(flight.work, outcome)
-        else:
-            self._hand_over(flight, outcome)
-
-    def _hand_over(self, flight: _Flight, outcome: Outcome) -> None:
-        flight.delivered = True
-        if flight.timer is not None:
-            flight.timer.cancel()
-        self._flights.pop(flight.work, None)
-        self._deliver(flight.work, outcome)
-        if not self._flights:
+            self._discard(attempt.work, outcome)
+            return
+        attempt.over = True
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        del self._live[attempt.work]
+        self._deliver(attempt.work, outcome)
+        if not self._live:
             self._empty.set()
+
+    # -- stopping -------------------------------------------------------------------------------------
+
+    def _time_out(self, attempt: Attempt) -> None:
+        limit = attempt.work.task.execution_timeout
+        self._stop(attempt, "timed_out", f"it ran longer than its execution_timeout of {limit}")
+
+    def _stop(self, attempt: Attempt, kind: str, reason: str) -> None:
+        """Ask the body to end; if it cannot be asked, deliver now."""
+        if attempt.over or attempt.stop is not None:
+            return
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        if attempt.handle is None:
+            attempt.stop = kind, f"{reason}; its thread cannot be stopped and is abandoned"
+            self._kill(attempt)
+            self._abandon(attempt)
+            return
+        attempt.stop = kind, reason
+        self._kill(attempt)
+        attempt.handle.cancel()
+        if attempt.ti is None:  # it has not begun, and so will never come to its end
+            self._settle(attempt, attempt.stopped())
+            return
+        attempt.timer = self._loop.call_later(self._patience, self._stop_again, attempt)
+
+    def _stop_again(self, attempt: Attempt) -> None:
+        if attempt.over or attempt.handle is None:
+            return
+        attempt.handle.cancel()
+        attempt.timer = self._loop.call_later(self._patience, self._close_coroutine, attempt)
+
+    def _close_coroutine(self, attempt: Attempt) -> None:
+        """End a coroutine that swallows cancellation: GeneratorExit is raised where it waits."""
+        handle = attempt.handle
+        if attempt.over or handle is None:
+            return
+        handle.add_done_callback(_forget)
+        try:
+            attempt.scope.run(handle.get_coro().close)
+        except BaseException:  # it waits again even now, or is running: it cannot be ended
+            self._abandon(attempt)
+        handle.cancel()
+
+    def _abandon(self, attempt: Attempt) -> None:
+        """Deliver what was asked for, and count the body until it ends."""
+        if attempt.over:
+            return
+        self._settle(attempt, attempt.stopped())
+        self._abandoned += 1
+
+    def _kill(self, attempt: Attempt) -> None:
+        """Let the operator free what it holds outside of this process; never on the loop, it may block."""
+        ti = attempt.ti
+        if ti is None or type(ti.task).on_kill is BaseOperator.on_kill:
+            return
+        threading.Thread(
+            target=copy_context().run, args=(_on_kill, attempt), name="flowlet:on_kill", daemon=True
+        ).start()
+
+    # -- the watchdog ---------------------------------------------------------------------------------
+
+    def _is_busy(self) -> bool:
+        return bool(self._live)
+
+    def _find_work(self, handle: asyncio.Task[object] | None) -> Workload | None:
+        """Whose asyncio task it is; called in the watchdog's thread."""
+        for attempt in list(self._live.values()):
+            if attempt.handle is handle and handle is not None:
+                return attempt.work
+        return None
+
+    def _stalled(self, stall: Stall) -> None:
+        if self.on_stall is not None:
+            self.on_stall(stall)
+
+
+def _run_sync(attempt: Attempt) -> Outcome:
+    return attempt.run_sync()
+
+
+def _on_kill(attempt: Attempt) -> None:
+    from flowlet.worker.attempt import ATTEMPT
+    from flowlet.worker.tracebacks import readable_traceback
+
+    ATTEMPT.set(attempt)
+    assert attempt.ti is not None  # noqa: S101  _kill looked
+    try:
+        attempt.ti.task.on_kill()
+    except BaseException as problem:
+        attempt.worker.log_of(attempt).line("ERROR", "on_kill", readable_traceback(problem))
+
+
+def _forget(handle: asyncio.Task[None]) -> None:
+    """What a closed coroutine's task ends with is nobody's error."""
+    if not handle.cancelled():
+        handle.exception()
+
+
+async def _first_of(events: list[asyncio.Event], seconds: float) -> None:
+    """Wait for one of the events, at most so long."""
+    async with asyncio.TaskGroup() as group:
+        waits = [group.create_task(event.wait(), name="flowlet:executor-close") for event in events]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

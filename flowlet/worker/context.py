@@ -124,8 +124,6 @@ def _make_run_context(run: RunFacts) -> dict[str, Any]:
         "partition_key": None,
         "partition_date": None,
         "templates_dict": None,
-        "prev_data_interval_start_success": None,
-        "prev_data_interval_end_success": None,
         "prev_start_date_success": None,
         "prev_end_date_success": None,
     }
@@ -139,7 +137,6 @@ def _dates(run: RunFacts, logical_date: int) -> dict[str, Any]:
     moment = from_micros(logical_date)
     ts = moment.isoformat()
     ds = ts[:10]
-    nodash = ts.replace("-", "").replace(":", "")
     return {
         "logical_date": moment,
         "data_interval_start": _moment(run.interval_start),
@@ -148,7 +145,9 @@ def _dates(run: RunFacts, logical_date: int) -> dict[str, Any]:
         "ds_nodash": ds.replace("-", ""),
         "ts": ts,
         "ts_nodash": moment.strftime("%Y%m%dT%H%M%S"),
-        "ts_nodash_with_tz": nodash,
+        "ts_nodash_with_tz": ts.replace("-", "").replace(":", ""),
+        "prev_data_interval_start_success": None,
+        "prev_data_interval_end_success": None,
     }
 
 

@@ -1,223 +1,226 @@
-"""The log of an attempt: a plain text file, made when something is written, with a limit."""
+"""The logs of attempts: plain text files, each made when something is written, bounded, secrets masked.
+
+A disk that fails never fails a task: its log ends there, and the attempt says so in a note.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
+import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
-from flowlet.authoring.context import CURRENT
-from flowlet.worker.secrets import mask
+from flowlet.clock import iso
+from flowlet.worker.log_paths import LogKey, log_parts, open_below
+from flowlet.worker.secrets import SECRETS
 
 if TYPE_CHECKING:
-    from flowlet.worker.workload import Workload
+    from flowlet.clock import Clock
 
-LIMIT = 10 * 1024 * 1024
-LINE_LIMIT = 16 * 1024
-PART_LIMIT = 200
-MEMORY_LIMIT = 256
-_CUT = "... the log was cut here: its limit is reached\n"
+#: The most bytes of one attempt's log, and characters of one line of it.
+LIMIT: Final = 10 * 1024 * 1024
+LONGEST_LINE: Final = 16 * 1024
 
+#: A line is masked this far beyond its limit before it is cut, so that no half of a secret is left.
+_MARGIN: Final = 4096
+_CUT: Final = f"... the log was cut here: it reached its limit of {LIMIT // 1024 // 1024} MiB\n".encode()
+_LINE_CUT: Final = " ... (the line was cut)"
 
-def safe_part(text: str) -> str:
-    """One part of a path: percent-encoded, cut with a hash at 200 bytes, never `.` or `..`."""
-    part = quote(text, safe="_-.+:~@=")
-    if part in (".", ".."):
-        part = part.replace(".", "%2E")
-    if len(part) > PART_LIMIT:
-        from hashlib import sha256
-
-        part = part[: PART_LIMIT - 17] + "-" + sha256(text.encode()).hexdigest()[:16]
-    return part
+#: The most bytes of all logs that are held in memory.
+MEMORY_LIMIT: Final = 32 * 1024 * 1024
+_PIECE: Final = 64 * 1024
 
 
 def log_path(folder: Path, dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> Path:
     """Where the log of an attempt is, if it wrote one."""
-    task = safe_part(task_id) + (f".{map_index}" if map_index >= 0 else "")
-    return folder / safe_part(dag_id) / safe_part(run_id) / task / f"{try_number}.log"
+    return folder.joinpath(*log_parts(LogKey(dag_id, run_id, task_id, map_index, try_number)))
 
 
 class AttemptLog:
-    """Takes text; opens its file at the first. A disk that fails never fails the task."""
+    """Takes whole lines, or text of a stream that comes in any pieces. Safe for several threads."""
 
-    __slots__ = ("_file", "_path", "failed", "lines", "written")
+    __slots__ = ("_clock", "_ended", "_lock", "_open_lines", "_sink", "_size", "cut", "trouble")
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: Any = None
-        self.lines: list[str] | None = [] if path is None else None
-        self.written = 0
-        self.failed: str | None = None
+    def __init__(self, sink: _File | _Buffer, clock: Clock) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._lock = threading.RLock()  # a line may be written while one is: a signal's handler logs too
+        self._open_lines: dict[str, str] = {}
+        self._ended = False
+        self._size = sink.size()
+        self.cut = self._size >= LIMIT
+        self.trouble: str | None = None
+        """Why nothing more can be written, if so."""
 
-    def write(self, text: str) -> None:
-        if self.failed is not None or self.written > LIMIT:
+    @property
+    def full(self) -> bool:
+        """Nothing more will be written: whoever has work to do for a line can leave it."""
+        return self.cut or self.trouble is not None
+
+    def line(self, level: str, name: str, text: str) -> None:
+        """A record: its first line gets time, level and name; the others follow as they are."""
+        if self.full:
             return
-        text = mask(text)
-        if len(text) > LINE_LIMIT and "\n" not in text[:LINE_LIMIT]:
-            text = text[:LINE_LIMIT] + " ... (line cut)\n"
-        self.written += len(text)
-        self._put(text if self.written <= LIMIT else _CUT)
+        body = limited(text)
+        with self._lock:
+            self._put(f"[{iso(self._clock.now())}] {level} {name} - {body}\n")
 
-    def _put(self, text: str) -> None:
-        if self.lines is not None:
-            self.lines.append(text)
+    def stream(self, name: str, text: str) -> None:
+        """What was written to a stream: kept until its line ends, so that secrets are seen whole."""
+        if self.full:
             return
-        try:
-            if self._file is None:
-                self._file = _open(self._path)  # type: ignore[arg-type]  # a log without a path keeps lines
-            self._file.write(text)
-            self._file.flush()
-        except OSError as error:
-            self.failed = f"the log could not be written: {error}"
+        with self._lock:
+            text = self._open_lines.pop(name, "") + text[: LIMIT + _MARGIN]
+            *whole, rest = text.split("\n")
+            if len(rest) > LONGEST_LINE + _MARGIN:
+                whole.append(rest)
+                rest = ""
+            if whole:
+                self._put_lines(name, whole)
+            if rest:
+                self._open_lines[name] = rest
 
     def close(self) -> None:
-        if self._file is not None:
+        """Write what has no line's end yet, and let go of the file. What comes later still is appended."""
+        with self._lock:
+            for name, rest in self._open_lines.items():
+                self._put_lines(name, [rest])
+            self._open_lines.clear()
+            self._ended = True
+            self._sink.close()
+
+    def _put_lines(self, name: str, lines: list[str]) -> None:
+        start = f"[{iso(self._clock.now())}] INFO {name} - "
+        self._put("".join(f"{start}{limited(line)}\n" for line in lines))
+
+    def _put(self, text: str) -> None:
+        if self.full:
+            return
+        data = text.encode("utf-8", "backslashreplace")
+        if self._size + len(data) > LIMIT:
+            self.cut = True
+            whole = data[: max(0, LIMIT - self._size)].rpartition(b"\n")[0]
+            data = whole + b"\n" + _CUT if whole else _CUT
+        self._size += len(data)
+        try:
+            self._sink.write(data)
+            if self._ended:
+                self._sink.close()
+        except OSError as problem:
+            self.trouble = f"the log could not be written any further: {problem.strerror or problem}"
+
+
+def limited(text: str) -> str:
+    """Masked first, then each line cut to its limit."""
+    if len(text) <= LONGEST_LINE:
+        return SECRETS.mask(text)
+    text = SECRETS.mask(text[: LIMIT + _MARGIN] if "\n" in text else text[: LONGEST_LINE + _MARGIN])
+    return "\n".join(_cut_line(line) for line in text.split("\n"))
+
+
+def _cut_line(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + _LINE_CUT
+
+
+class _File:
+    """Bytes go to a file, opened at the first and again when more comes after it was closed."""
+
+    __slots__ = ("_descriptor", "_folder", "_parts")
+
+    def __init__(self, folder: Path, parts: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._parts = parts
+        self._descriptor = -1
+
+    def size(self) -> int:
+        try:
+            return self._folder.joinpath(*self._parts).lstat().st_size
+        except OSError:
+            return 0
+
+    def write(self, data: bytes) -> None:
+        if self._descriptor < 0:
+            self._descriptor = open_below(self._folder, self._parts)
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
             try:
-                self._file.close()
-            except OSError as error:
-                self.failed = self.failed or f"the log could not be written: {error}"
-            self._file = None
+                os.close(descriptor)
+            except OSError:  # a body may have closed any descriptor
+                pass
 
 
-def _open(path: Path) -> Any:
-    _private_folder(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  a descriptor
+class _Buffer:
+    """Bytes go to memory that the Logs hold."""
 
+    __slots__ = ("_logs", "data")
 
-def _private_folder(folder: Path) -> None:
-    """0700, and so is every folder that is made on the way (Path.mkdir gives parents the umask's mode)."""
-    if not folder.is_dir():
-        _private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
+        self.data = bytearray()
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+        self._logs.grew(len(data))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
 class Logs:
-    """All attempt logs of an engine; in memory (bounded) without a folder."""
+    """The logs of one engine: below a folder, or in memory without one; there the oldest go first."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, memory_limit: int = MEMORY_LIMIT) -> None:
         self.folder = folder
-        self._kept: OrderedDict[tuple[str, str, str, int, int], AttemptLog] = OrderedDict()
+        self._memory_limit = memory_limit
+        self._kept: OrderedDict[LogKey, _Buffer] = OrderedDict()
+        self._size = 0
+        self._lock = threading.RLock()
 
-    def of(self, work: Workload) -> AttemptLog:
-        run = work.run
-        key = (run.dag_id, run.run_id, work.task.task_id, work.map_index, work.try_number)
+    def open(self, key: LogKey, clock: Clock) -> AttemptLog:
+        """The log of an attempt, to be written. Makes nothing on disk."""
         if self.folder is not None:
-            return AttemptLog(log_path(self.folder, *key))
-        log = self._kept.get(key)
-        if log is None:
-            log = self._kept[key] = AttemptLog(None)
-            while len(self._kept) > MEMORY_LIMIT:
-                self._kept.popitem(last=False)
-        return log
+            return AttemptLog(_File(self.folder, log_parts(key)), clock)
+        with self._lock:
+            buffer = self._kept.get(key)
+            if buffer is None:
+                buffer = self._kept[key] = _Buffer(self)
+        return AttemptLog(buffer, clock)
 
-    def text(self, dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> str:
-        """What an attempt wrote."""
-        key = (dag_id, run_id, task_id, map_index, try_number)
+    def grew(self, size: int) -> None:
+        """A buffer took more bytes: the oldest go while all are too many."""
+        with self._lock:
+            self._size += size
+            while self._size > self._memory_limit and len(self._kept) > 1:
+                _, oldest = self._kept.popitem(last=False)
+                self._size -= len(oldest.data)
+
+    def pieces(self, key: LogKey, *, start: int = 0) -> Iterator[bytes]:
+        """What an attempt wrote, from byte `start` on, piece by piece; nothing if it wrote nothing."""
         if self.folder is None:
-            log = self._kept.get(key)
-            return "".join(log.lines or ()) if log is not None else ""
-        path = log_path(self.folder, *key)
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-class _ToAttempt(logging.Handler):
-    """Writes records to an attempt's log."""
-
-    def __init__(self, log: AttemptLog) -> None:
-        super().__init__()
-        self._log = log
-        self.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s - %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._log.write(self.format(record) + "\n")
-        except Exception:
+            buffer = self._kept.get(key)
+            if buffer is not None:
+                yield bytes(buffer.data[start:])
             return
+        try:
+            path = self.folder.joinpath(*log_parts(key))
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123  a descriptor has no Path
+            file.seek(start)
+            while piece := file.read(_PIECE):
+                yield piece
 
-
-class TaskLogger(logging.Logger):
-    """`ti.log`: INFO and up always stand in the attempt's log."""
-
-    def __init__(self, log: AttemptLog) -> None:
-        super().__init__("flowlet.task", logging.INFO)
-        self.addHandler(_ToAttempt(log))
-        self.propagate = False
-
-
-def _current_log() -> AttemptLog | None:
-    context = CURRENT.get(None)
-    return None if context is None else context["ti"]._worker.attempt_log(context["ti"]._work)
-
-
-class Capture:
-    """While open: records (and, with "all", prints) made in an attempt's context go to its log too."""
-
-    def __init__(self, mode: str) -> None:
-        self._mode = mode
-        self._factory: Any = None
-        self._mine: Any = None
-        self._streams: tuple[Any, Any] | None = None
-
-    def open(self) -> None:
-        before = self._factory = logging.getLogRecordFactory()
-
-        def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
-            record: logging.LogRecord = before(*args, **kwargs)
-            if record.name and record.name != "flowlet.task":
-                _tee(record)
-            return record
-
-        self._mine = factory
-        logging.setLogRecordFactory(factory)
-        if self._mode == "all":
-            self._streams = sys.stdout, sys.stderr
-            sys.stdout, sys.stderr = _Routed(sys.stdout), _Routed(sys.stderr)
-
-    def close(self) -> None:
-        if logging.getLogRecordFactory() is self._mine:
-            logging.setLogRecordFactory(self._factory)
-        if self._streams is not None:
-            if isinstance(sys.stdout, _Routed):
-                sys.stdout = self._streams[0]
-            if isinstance(sys.stderr, _Routed):
-                sys.stderr = self._streams[1]
-            self._streams = None
-
-
-def _tee(record: logging.LogRecord) -> None:
-    log = _current_log()
-    if log is None:
-        return
-    try:
-        log.write(_FORMAT.format(record) + "\n")
-    except Exception:
-        return
-
-
-_FORMAT = logging.Formatter("[%(asctime)s] %(name)s %(levelname)s - %(message)s")
-
-
-class _Routed:
-    """A stream whose text goes to the attempt that writes it, or to the stream that stood here before."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        log = _current_log()
-        if log is None:
-            return int(self._stream.write(text))
-        log.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        if _current_log() is None:
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def text(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, try_number: int = 1) -> str:
+        """All that an attempt wrote."""
+        key = LogKey(dag_id, run_id, task_id, map_index, try_number)
+        return b"".join(self.pieces(key)).decode("utf-8", "replace")

@@ -1,21 +1,96 @@
-"""Airflow's macros (sdk/execution_time/macros.py): what templates call as `macros.ds_add(...)`."""
+"""What templates find under `macros` (Airflow: sdk/execution_time/macros.py)."""
 
 from __future__ import annotations
 
-import json
-import random
-import time
-import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-__all__ = ["datetime", "ds_add", "ds_format", "json", "random", "time", "timedelta", "uuid"]
+_MODULES = frozenset({"json", "time", "uuid", "dateutil", "yaml"})
+_UNITS = (
+    ("year", 31_536_000),
+    ("month", 2_592_000),
+    ("week", 604_800),
+    ("day", 86_400),
+    ("hour", 3600),
+    ("minute", 60),
+)
+
+
+def find(name: str) -> Any:
+    """A macro by its name. AttributeError if there is none, or if its library is not installed."""
+    if name in _MODULES:
+        from importlib import import_module
+
+        try:
+            return import_module(name)
+        except ImportError:
+            raise AttributeError(f"macros.{name} needs a library that is not installed") from None
+    if name == "random":
+        from random import random
+
+        return random
+    if name not in _HERE:
+        raise AttributeError(f"there is no macro {name!r}")
+    return _HERE[name]
 
 
 def ds_add(ds: str, days: int) -> str:
-    """A date (YYYY-MM-DD) moved by days."""
-    return (datetime.strptime(ds, "%Y-%m-%d") + timedelta(days=days)).strftime("%Y-%m-%d")  # noqa: DTZ007  a date
+    """A date (YYYY-MM-DD) some days later, or earlier."""
+    return (_parsed(ds, "%Y-%m-%d") + timedelta(days=days)).strftime("%Y-%m-%d") if days else str(ds)
 
 
 def ds_format(ds: str, input_format: str, output_format: str) -> str:
-    """A date in another format."""
-    return datetime.strptime(str(ds), input_format).strftime(output_format)  # noqa: DTZ007  a date
+    """A date in another form (strftime's codes)."""
+    return _parsed(ds, input_format).strftime(output_format)
+
+
+def ds_format_locale(ds: str, input_format: str, output_format: str, locale: object = None) -> str:
+    """A date in the words of a language; the output format is in Babel's codes, and needs Babel."""
+    from importlib import import_module
+
+    try:
+        dates = import_module("babel.dates")
+    except ImportError:
+        raise AttributeError("macros.ds_format_locale needs Babel, which is not installed") from None
+    return str(
+        dates.format_datetime(_parsed(ds, input_format), format=output_format, locale=locale or "en_US")
+    )
+
+
+def datetime_diff_for_humans(dt: datetime, since: datetime | None = None) -> str:
+    """How far from now, or from `since`, in words: `5 minutes ago`, `3 days after`."""
+    from flowlet.clock import SystemClock, from_micros
+
+    other = since if since is not None else from_micros(SystemClock().now())
+    seconds = (_aware(dt) - _aware(other)).total_seconds()
+    words = _in_words(abs(seconds))
+    if since is None:
+        return f"in {words}" if seconds > 0 else f"{words} ago"
+    return f"{words} {'after' if seconds > 0 else 'before'}"
+
+
+def _in_words(seconds: float) -> str:
+    """The largest unit of which there is at least one."""
+    for unit, size in _UNITS:
+        count = int(seconds // size)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{int(seconds)} seconds" if seconds > 10 else "a few seconds"
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _parsed(ds: str, form: str) -> datetime:
+    return datetime.strptime(str(ds), form)  # noqa: DTZ007  a calendar date has no zone
+
+
+_HERE = {
+    "datetime": datetime,
+    "timedelta": timedelta,
+    "ds_add": ds_add,
+    "ds_format": ds_format,
+    "ds_format_locale": ds_format_locale,
+    "datetime_diff_for_humans": datetime_diff_for_humans,
+}

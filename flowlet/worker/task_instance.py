@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import XComError
 from flowlet.runs import values
+from flowlet.worker.known_types import KnownTypes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from flowlet.authoring.operator import BaseOperator
-    from flowlet.worker.logs import TaskLogger
+    from flowlet.worker.capture import TaskLogger
+    from flowlet.worker.logs import AttemptLog
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Workload
 
@@ -24,10 +26,11 @@ class RuntimeTaskInstance:
     What is pushed here is on file with the attempt's outcome; until then only this attempt can pull it.
     """
 
-    __slots__ = ("_log", "_pushed", "_skips", "_work", "_worker", "task")
+    __slots__ = ("_log", "_pushed", "_skips", "_types", "_work", "_worker", "task")
 
     def __init__(self, worker: Worker, work: Workload, task: BaseOperator) -> None:
         self._worker = worker
+        self._types = KnownTypes(task)
         self._work = work
         self._pushed: dict[str, str] = {}
         self._skips: list[str] = []
@@ -116,10 +119,17 @@ class RuntimeTaskInstance:
     def log(self) -> TaskLogger:
         """A logger whose records of INFO and up always are in the attempt's log."""
         if self._log is None:
-            from flowlet.worker.logs import TaskLogger
+            from flowlet.worker.capture import TaskLogger
 
-            self._log = TaskLogger(self._worker.attempt_log(self._work))
+            self._log = TaskLogger(self._find_log)
         return self._log
+
+    def _find_log(self) -> AttemptLog:
+        """The log of the attempt that runs; after its end, or in a callback, the same file again."""
+        from flowlet.worker.attempt import ATTEMPT
+
+        attempt = ATTEMPT.get()
+        return self._worker.log_for(self._work) if attempt is None else self._worker.log_of(attempt)
 
     def get_template_context(self) -> dict[str, Any]:
         """The context of the running attempt."""
@@ -142,28 +152,40 @@ class RuntimeTaskInstance:
         """Keep a value under a key. XComError at once if it cannot be kept."""
         if type(key) is not str or not key:
             raise XComError(f"the key of an XCom must be a non-empty str, not {key!r}")
-        self._pushed[key] = self._worker.encode(value, self._work, key)
+        try:
+            self._pushed[key] = values.encode(value, limit=self._worker.xcom_limit, types=self._types)
+        except XComError as problem:
+            raise XComError(f"XCom {key!r} of task {self.task_id!r}: {problem}") from problem.__cause__
 
     def xcom_pull(
         self,
         task_ids: str | Iterable[str] | None = None,
-        key: str = RETURN_KEY,
         dag_id: str | None = None,
-        run_id: str | None = None,
+        key: str = RETURN_KEY,
+        include_prior_dates: bool = False,  # noqa: ARG002  Airflow's; see below
+        *,
         map_indexes: int | Iterable[int] | None = None,
         default: Any = None,
-        include_prior_dates: bool = False,  # noqa: ARG002  Airflow's signature
+        run_id: str | None = None,
     ) -> Any:
         """The value that a task pushed; of several tasks or map indexes a list, in the order asked for.
 
         Without `task_ids` it is the task's own. Of a mapped task without `map_indexes` all values, as a list;
-        the value alone where there is only one. `default` stands for what was not pushed (Airflow:
-        sdk/execution_time/task_runner.py `xcom_pull`). Values of earlier runs (`include_prior_dates`) are
-        not looked for.
+        the value alone where there is only one. `default` stands for what was not pushed, None in a list
+        of several tasks (Airflow: sdk/execution_time/task_runner.py `xcom_pull`). Values of earlier runs
+        (`include_prior_dates`) are not looked for.
         """
-        if type(task_ids) is str and map_indexes is None:
+        if map_indexes is not None:
+            return self._pull_indexes(task_ids, map_indexes, dag_id, run_id, key, default)
+        if type(task_ids) is str:
             return self._pull(task_ids, key, dag_id, run_id, default)
-        return self._pull_many(task_ids, key, dag_id, run_id, map_indexes, default)
+        if task_ids is None:
+            return self._pull(self.task.task_id, key, dag_id, run_id, default)
+        found: list[Any] = []
+        for task_id in task_ids:
+            value = self._pull(task_id, key, dag_id, run_id, None)
+            found.extend(value) if type(value) is _Mapped else found.append(value)
+        return found
 
     def _pull(self, task_id: str, key: str, dag_id: str | None, run_id: str | None, default: Any) -> Any:
         work = self._work
@@ -173,48 +195,36 @@ class RuntimeTaskInstance:
         dag_id, run_id = dag_id or run.dag_id, run_id or run.run_id
         text = work.xcoms.get(dag_id, run_id, task_id, -1, key)
         if text is not None:
-            return values.decode(text, self._worker.types_of(work))
+            return values.decode(text, self._types)
         mapped = work.xcoms.get_mapped(dag_id, run_id, task_id, key)
         if not mapped:
             return default
-        found = [values.decode(text, self._worker.types_of(work)) for _, text in mapped]
+        found = _Mapped(values.decode(text, self._types) for _, text in mapped)
         return found[0] if len(found) == 1 else found
 
     def _pull_own(self, key: str, default: Any) -> Any:
         """What this attempt pushed so far: what an earlier try pushed is gone when the next one starts."""
         text = self._pushed.get(key)
-        return default if text is None else values.decode(text, self._worker.types_of(self._work))
+        return default if text is None else values.decode(text, self._types)
 
-    def _pull_many(
+    def _pull_indexes(
         self,
         task_ids: str | Iterable[str] | None,
-        key: str,
+        map_indexes: int | Iterable[int],
         dag_id: str | None,
         run_id: str | None,
-        map_indexes: int | Iterable[int] | None,
+        key: str,
         default: Any,
     ) -> Any:
-        single = task_ids is None or isinstance(task_ids, str)
-        ids: list[str] = [task_ids or self.task_id] if task_ids is None or isinstance(task_ids, str) else list(task_ids)
-        if map_indexes is None:
-            if task_ids is None:
-                return self._pull_own(key, default)
-            found: list[Any] = []
-            for task_id in ids:
-                value = self._pull(task_id, key, dag_id, run_id, default)
-                found.append(value)
-            return found[0] if single else found
-        one_index = isinstance(map_indexes, int)
-        indexes: list[int] = [map_indexes] if one_index else list(map_indexes)  # type: ignore[arg-type, list-item]  # as `one_index` says
-        pulled = [self._pull_index(t, i, key, dag_id, run_id, default) for t in ids for i in indexes]
-        return pulled[0] if single and one_index else pulled
-
-    def _pull_index(
-        self, task_id: str, index: int, key: str, dag_id: str | None, run_id: str | None, default: Any
-    ) -> Any:
-        run = self._work.run
-        text = self._work.xcoms.get(dag_id or run.dag_id, run_id or run.run_id, task_id, index, key)
-        return default if text is None else values.decode(text, self._worker.types_of(self._work))
+        ids = [task_ids or self.task_id] if task_ids is None or isinstance(task_ids, str) else list(task_ids)
+        indexes = [map_indexes] if isinstance(map_indexes, int) else list(map_indexes)
+        dag_id, run_id = dag_id or self.dag_id, run_id or self.run_id
+        texts = [
+            self._work.xcoms.get(dag_id, run_id, task_id, index, key) for task_id in ids for index in indexes
+        ]
+        found = [default if text is None else values.decode(text, self._types) for text in texts]
+        one = isinstance(task_ids, (str, type(None))) and isinstance(map_indexes, int)
+        return found[0] if one else found
 
     # -- wishes ---------------------------------------------------------------------------------------
 
@@ -225,6 +235,10 @@ class RuntimeTaskInstance:
     def __repr__(self) -> str:
         index = f"[{self.map_index}]" if self.is_mapped else ""
         return f"<TaskInstance: {self.dag_id}.{self.task_id}{index} {self.run_id} try {self.try_number}>"
+
+
+class _Mapped(list[Any]):
+    """The values of a mapped task: a list of tasks is answered by them one by one."""
 
 
 def as_mapping(result: Any) -> Mapping[Any, Any]:

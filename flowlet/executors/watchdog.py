@@ -1,0 +1,151 @@
+"""Notices when a body blocks the loop, and names it: task, file and line.
+
+A daemon thread that runs only while attempts execute. It lets the loop answer a heartbeat; when no answer
+came for half a second it looks what the loop's thread is doing. What it saw is told once the loop is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flowlet.clock import SECOND, SystemClock
+
+if TYPE_CHECKING:
+    from flowlet.worker.workload import Workload
+
+#: Seconds without an answer that are told.
+THRESHOLD: Final = 0.5
+
+#: A wait of the watchdog's own that took so many seconds longer: not the loop alone stood still.
+_HELD_UP: Final = 1.0
+
+_PACKAGE: Final = __file__.rpartition("/executors/")[0] + "/"
+_LIBRARY: Final = threading.__file__.rpartition("/")[0] + "/"
+
+
+class Stall(NamedTuple):
+    """The loop stood still. `work` is the attempt that ran on it then, if one did; `where` is `file:line`."""
+
+    seconds: float
+    work: Workload | None
+    where: str
+    text: str
+
+
+class Watchdog:
+    """`look` says that attempts execute; the thread goes to sleep by itself when none do."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        find_work: Callable[[asyncio.Task[object] | None], Workload | None],
+        is_busy: Callable[[], bool],
+        stalled: Callable[[Stall], None],
+        *,
+        threshold: float = THRESHOLD,
+    ) -> None:
+        self._loop = loop
+        self._find_work = find_work
+        self._is_busy = is_busy
+        self._stalled = stalled
+        self._threshold = threshold
+        self._loop_thread = threading.get_ident()
+        self._clock = SystemClock()
+        self._started = False
+        self._awake = False
+        self._wake = threading.Event()
+        self._answered = threading.Event()
+        self._closed = threading.Event()
+
+    def look(self) -> None:
+        """An attempt was started on the loop."""
+        if self._awake or self._closed.is_set():
+            return
+        self._awake = True
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._watch, name="flowlet:watchdog", daemon=True).start()
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._wake.set()
+        self._answered.set()
+
+    def _watch(self) -> None:
+        while not self._closed.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            while self._is_busy() and not self._closed.is_set():
+                if not self._beat():
+                    return
+                self._closed.wait(self._threshold)
+            self._awake = False
+            if self._is_busy():  # it was said between the question and the flag
+                self._awake = True
+                self._wake.set()
+
+    def _beat(self) -> bool:
+        """One heartbeat; False when the loop is gone."""
+        self._answered.clear()
+        asked_at = self._clock.monotonic()
+        try:
+            self._loop.call_soon_threadsafe(self._answered.set)
+        except RuntimeError:
+            return False
+        if self._answered.wait(self._threshold):
+            return True
+        held_up = (self._clock.monotonic() - asked_at) / SECOND > self._threshold + _HELD_UP
+        work, where = self._suspect()
+        text = _sentence(work, where, held_up=held_up)
+        logging.getLogger("flowlet.watchdog").warning("%s", text)
+        self._answered.wait()
+        seconds = (self._clock.monotonic() - asked_at) / SECOND
+        try:
+            self._loop.call_soon_threadsafe(
+                self._stalled, Stall(seconds, work, where, f"{seconds:.1f} s: {text}")
+            )
+        except RuntimeError:
+            return False
+        return True
+
+    def _suspect(self) -> tuple[Workload | None, str]:
+        frame = sys._current_frames().get(self._loop_thread)
+        try:
+            task = asyncio.current_task(self._loop)
+        except RuntimeError:
+            task = None
+        return self._find_work(task), _place_of(frame)
+
+
+def _sentence(work: Workload | None, where: str, *, held_up: bool) -> str:
+    who = "the event loop" if work is None else f"task {work.task.task_id!r} of DAG {work.run.dag_id!r}"
+    if held_up:
+        return (
+            f"the process stood still (it was stopped, or something held the GIL); then {who} was at {where}"
+        )
+    if work is None:
+        return f"the event loop was blocked at {where}"
+    return f"{who} blocked the event loop at {where}: use `def` for what blocks, or await it"
+
+
+def _place_of(frame: FrameType | None) -> str:
+    """The innermost line of somebody's own code: neither the library's nor flowlet's."""
+    innermost = frame
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((_LIBRARY, _PACKAGE, "<frozen")):
+            return f"{file}:{frame.f_lineno}"
+        frame = frame.f_back
+    return (
+        f"{innermost.f_code.co_filename}:{innermost.f_lineno}"
+        if innermost is not None
+        else "an unknown place"
+    )

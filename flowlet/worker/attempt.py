@@ -1,0 +1,257 @@
+"""One attempt, from its context to its outcome: the one boundary around user code.
+
+Whatever a body raises ends as an outcome with one readable reason. Only a cancellation that somebody else
+asked for goes on as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from flowlet.authoring.context import CURRENT, RETURN_KEY
+from flowlet.clock import span_micros
+from flowlet.errors import FailTask, SensorTimeout, SkipTask, TaskTimeout
+from flowlet.worker.context import attempt_context
+from flowlet.worker.task_instance import RuntimeTaskInstance, as_mapping
+from flowlet.worker.workload import Outcome
+
+if TYPE_CHECKING:
+    from flowlet.worker.logs import AttemptLog
+    from flowlet.worker.worker import Worker
+    from flowlet.worker.workload import Workload
+
+#: The attempt to which the running code belongs; logs are routed by it.
+ATTEMPT: ContextVar[Attempt | None] = ContextVar("flowlet_attempt", default=None)
+
+
+class Attempt:
+    """One execution of one workload. Made by `Worker.begin`, run once, in a context of its own.
+
+    `stop` says as what it ends, and why, if it is being stopped; the executor sets it before it cancels.
+    `handle`, `over`, `scope` and `timer` are the executor's.
+    """
+
+    __slots__ = (
+        "context", "handle", "log", "looks", "notes", "over", "scope", "stop", "ti", "timer", "work", "worker",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker, work: Workload) -> None:
+        self.worker = worker
+        self.work = work
+        self.ti: RuntimeTaskInstance | None = None
+        self.context: dict[str, Any] | None = None
+        self.log: AttemptLog | None = None  # once something is written
+        self.looks = 0  # of a sensor, in this try
+        self.notes: list[tuple[str, str]] = []
+        self.stop: tuple[str, str] | None = None
+        self.over = False
+        self.handle: asyncio.Task[None] | None = None
+        self.scope: Any = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def run(self) -> Outcome:
+        """Run a body that is a coroutine, on the loop."""
+        try:
+            context = self._begin()
+            task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
+            if task.on_execute_callback and self.work.resume is None:
+                await self.worker.run_callbacks(self.work, "execute", self._unfinished())
+            task.pre_execute(context)
+            if task.is_sensor:
+                return self._sensed(await _alook(task, context))
+            result = await task.aexecute(context)
+            task.post_execute(context, result)
+            return self._succeed(result)
+        except BaseException as problem:
+            return self._ended(problem)
+
+    def run_sync(self) -> Outcome:
+        """Run a body that is a plain call, in a thread."""
+        if self.stop is not None:  # it was stopped while it waited for a thread
+            return self.stopped()
+        try:
+            context = self._begin()
+            task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
+            if task.on_execute_callback and self.work.resume is None:
+                self.worker.run_callbacks_here(self.work, "execute", self._unfinished())
+            task.pre_execute(context)
+            if task.is_sensor:
+                return self._sensed(_look(task, context))
+            result = task.execute(context)
+            task.post_execute(context, result)
+            return self._succeed(result)
+        except BaseException as problem:
+            return self._ended(problem)
+
+    def _begin(self) -> dict[str, Any]:
+        """The context, and the operator's copy with its fields rendered."""
+        worker, work = self.worker, self.work
+        ATTEMPT.set(self)
+        if worker.repairs is not None:
+            worker.repairs()
+        if work.resume is not None:
+            return self._go_on(work.resume)
+        task = work.task.copy_for_attempt()
+        self.ti = ti = RuntimeTaskInstance(worker, work, task)
+        self.context = context = attempt_context(work, ti, test_mode=worker.test_mode)
+        CURRENT.set(context)
+        plan = worker.plan_of(work.task)
+        if plan is not None:
+            plan.render(task, work.dag, context)
+        return context
+
+    def _go_on(self, before: Attempt) -> dict[str, Any]:
+        """As the attempt that is looked at again: the same copy, context and log."""
+        self.ti, self.context, self.looks = before.ti, before.context, before.looks
+        self.log, self.notes = before.log, before.notes
+        assert self.ti is not None and self.context is not None  # noqa: S101  it looked
+        self.ti._work = self.work
+        CURRENT.set(self.context)
+        limit = self.ti.task.execution_timeout
+        if limit is not None and self.worker.clock.now() >= self.work.started_at + span_micros(limit):
+            raise TaskTimeout(f"it ran longer than its execution_timeout of {limit}")
+        return self.context
+
+    # -- outcomes -------------------------------------------------------------------------------------
+
+    def _succeed(self, result: Any) -> Outcome:
+        ti = self.ti
+        assert ti is not None  # noqa: S101  it ran
+        if self.stop is not None:
+            return self.stopped()
+        task = ti.task
+        if result is not None and task.do_xcom_push:
+            if task.multiple_outputs:
+                for key, value in as_mapping(result).items():
+                    ti.xcom_push(key, value)
+            ti.xcom_push(RETURN_KEY, result)
+        return self._leave(Outcome("succeeded", xcoms=tuple(ti._pushed.items()), skip=tuple(ti._skips)))
+
+    def _sensed(self, answer: Any) -> Outcome:
+        """What a sensor saw: what it waits for, or when it is to look again."""
+        met, value = self.ti.task.read_answer(answer)  # type: ignore[union-attr]  # it looked
+        return self._succeed(value) if met else self._wait()
+
+    def _wait(self) -> Outcome:
+        if self.stop is not None:
+            return self.stopped()
+        sensor: Any = self.ti.task  # type: ignore[union-attr]  # it looked
+        self.looks += 1
+        until = sensor.next_poke_at(self.work.started_at, self.worker.clock.now(), self.looks)
+        if sensor.mode == "reschedule":
+            return self._leave(Outcome("waiting", until=until, mode="reschedule"))
+        if sensor.execution_timeout is not None:
+            until = min(until, self.work.started_at + span_micros(sensor.execution_timeout))
+        return Outcome("waiting", until=until, mode="poke", resume=self)
+
+    def _ended(self, problem: BaseException) -> Outcome:
+        """What a body that raised left. Raises only the cancellation of somebody else."""
+        if self.stop is not None:
+            return self.stopped(problem)
+        if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
+            raise problem
+        return self._leave(self._outcome_of(problem))
+
+    def _outcome_of(self, problem: BaseException) -> Outcome:
+        from flowlet.worker.reasons import class_name, one_line, reason_of, text_of
+
+        if self.work.task.is_sensor and self.work.task.skips_on(problem):  # type: ignore[attr-defined]  # a sensor
+            problem = SkipTask(f"{class_name(problem)}: {text_of(problem)}")
+        if isinstance(problem, SkipTask):
+            reason = one_line(text_of(problem)) or None
+            self._write("INFO", f"Skipped: {reason}" if reason else "Skipped")
+            return Outcome("skipped", reason=reason, error=class_name(problem), xcoms=self._xcoms())
+        self._write_traceback(problem)
+        outcome = Outcome(
+            "timed_out" if isinstance(problem, (TaskTimeout, SensorTimeout)) else "failed",
+            reason=reason_of(problem),
+            error=class_name(problem),
+            retry=not isinstance(problem, (FailTask, SensorTimeout)),
+            xcoms=self._xcoms(),
+        )
+        outcome.exception = problem
+        return outcome
+
+    def stopped(self, problem: BaseException | None = None) -> Outcome:
+        """What is left of an attempt that is stopped: by its timeout, by a person, with the engine."""
+        assert self.stop is not None  # noqa: S101  the executor said why
+        kind, reason = self.stop
+        self._write("ERROR", reason)
+        if problem is not None and not isinstance(problem, asyncio.CancelledError):
+            self._write_traceback(problem)
+        if kind != "timed_out":
+            return self._leave(
+                Outcome(kind, reason=reason, xcoms=() if kind == "interrupted" else self._xcoms())
+            )
+        if getattr(self.work.task, "soft_fail", False):
+            kind, reason = "skipped", f"soft_fail: {reason}"
+        outcome = Outcome(kind, reason=reason, error="TaskTimeout", xcoms=self._xcoms())
+        outcome.exception = TaskTimeout(reason)
+        return self._leave(outcome)
+
+    def _unfinished(self) -> Outcome:
+        """For callbacks that run before the body."""
+        outcome = Outcome("running")
+        outcome.context = self.context
+        return outcome
+
+    def _xcoms(self) -> tuple[tuple[str, str], ...]:
+        return tuple(self.ti._pushed.items()) if self.ti is not None else ()
+
+    def _leave(self, outcome: Outcome) -> Outcome:
+        """The last thing in every attempt: close its log, hand over what callbacks and events need."""
+        outcome.context = self.context
+        if self.log is not None:
+            self.worker.close_log(self)
+        if self.notes:
+            outcome.notes = tuple(self.notes)
+        return outcome
+
+    # -- its log --------------------------------------------------------------------------------------
+
+    def _write(self, level: str, text: str) -> None:
+        self.worker.log_of(self).line(level, "task", text)
+
+    def _write_traceback(self, problem: BaseException) -> None:
+        from flowlet.worker.tracebacks import readable_traceback
+
+        self._write("ERROR", readable_traceback(problem))
+
+
+def _look(sensor: Any, context: dict[str, Any]) -> Any:
+    """One look of a sensor; with silent_fail an error counts as not met."""
+    try:
+        return sensor.poke(context)
+    except Exception as problem:
+        return _after_look(sensor, problem)
+
+
+async def _alook(sensor: Any, context: dict[str, Any]) -> Any:
+    """The same for a poke that is a coroutine."""
+    try:
+        return await sensor.poke(context)
+    except Exception as problem:
+        return _after_look(sensor, problem)
+
+
+def _after_look(sensor: Any, problem: Exception) -> bool:
+    if isinstance(problem, SkipTask):
+        raise problem
+    if sensor.silent_fail and not isinstance(problem, (FailTask, SensorTimeout)):
+        return False
+    if sensor.skips_on(problem):
+        raise SkipTask(f"{type(problem).__name__}: {problem}") from problem
+    raise problem
+
+
+def _is_cancelled_from_outside() -> bool:
+    """Whether somebody cancelled the asyncio task of this body; a CancelledError can also be just raised."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # in a thread
+        return False
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,61 @@
+"""One readable line for whatever a body raised."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowlet.worker.secrets import SECRETS
+
+#: The most characters of a reason; the whole text is in the attempt's log.
+LONGEST: Final = 500
+
+
+def reason_of(problem: BaseException) -> str:
+    """What happened, in one line, secrets masked before it is cut."""
+    return one_line(_describe(problem))
+
+
+def one_line(text: str) -> str:
+    """The text on one line, masked, then cut."""
+    line = " ".join(SECRETS.mask(text).split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def class_name(problem: BaseException) -> str:
+    """The exception's class by name; with its module where that is neither builtins nor flowlet's."""
+    kind = type(problem)
+    module = kind.__module__
+    return (
+        kind.__qualname__
+        if module in ("builtins", "__main__", "flowlet.errors")
+        else f"{module}.{kind.__qualname__}"
+    )
+
+
+def text_of(problem: BaseException) -> str:
+    """Its own text; a __str__ that raises is said instead."""
+    try:
+        return str(problem)
+    except BaseException as worse:  # somebody's __str__ may raise anything
+        return f"(its text cannot be shown: __str__ raised {type(worse).__name__})"
+
+
+def _describe(problem: BaseException) -> str:
+    if isinstance(problem, SystemExit):
+        return f"the task called sys.exit({_repr(problem.code)})"
+    if isinstance(problem, KeyboardInterrupt):
+        return "the task was interrupted (KeyboardInterrupt)"
+    text = text_of(problem)
+    if isinstance(problem, BaseExceptionGroup):
+        return f"{text}: {'; '.join(_describe(inner) for inner in problem.exceptions[:3])}"
+    name = type(problem).__name__
+    notes = [note for note in getattr(problem, "__notes__", ()) if isinstance(note, str)]
+    place = f" ({notes[0]})" if notes else ""
+    return f"{name}: {text}{place}" if text else f"{name}{place}"
+
+
+def _repr(value: object) -> str:
+    try:
+        return "" if value is None else repr(value)
+    except BaseException as worse:  # as in text_of
+        return f"<{type(value).__name__} whose __repr__ raised {type(worse).__name__}>"

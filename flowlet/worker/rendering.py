@@ -1,0 +1,151 @@
+"""Rendering an operator's template fields for one attempt (Airflow: sdk/definitions/_internal/templater.py).
+
+What has to be rendered is found once per operator: fields that hold neither a template nor an XComArg are
+left alone, and jinja is imported for a field that needs it. What a template or an XComArg gives is a value:
+it is never rendered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowlet.authoring.xcom_arg import ResolveMixin
+
+if TYPE_CHECKING:
+    from flowlet.authoring.context import Context
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.operator import BaseOperator
+    from flowlet.worker.templates import Templates
+
+NOTHING, VALUES, TEMPLATES = 0, 1, 2
+
+_ATOMS = frozenset({int, float, bool, type(None), bytes, complex})
+
+
+class Plan:
+    """The fields of one operator that have to be rendered, and whether jinja is needed for it."""
+
+    __slots__ = ("_extensions", "_fields", "_jinja")
+
+    def __init__(self, fields: tuple[str, ...], *, jinja: bool, extensions: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._jinja = jinja
+        self._extensions = extensions
+
+    def render(self, task: BaseOperator, dag: DAG, context: Context) -> None:
+        """Set the rendered fields on this copy of the operator; an error says in which field it was."""
+        renderer = Renderer(context, self._templates(task, dag), self._extensions)
+        for field in self._fields:
+            value = getattr(task, field)
+            try:
+                rendered = renderer.render(value)
+            except Exception as problem:
+                problem.add_note(f"in the template field {field!r}")
+                raise
+            if rendered is not value:
+                object.__setattr__(task, field, rendered)
+
+    def _templates(self, task: BaseOperator, dag: DAG) -> Templates | None:
+        if not self._jinja:
+            return None
+        from flowlet.worker.templates import templates_of
+
+        return templates_of(task, dag)
+
+
+class Renderer:
+    """Renders any value in one context; gives the same object back where there is nothing to render."""
+
+    __slots__ = ("_context", "_extensions", "_templates")
+
+    def __init__(
+        self, context: Context, templates: Templates | None, extensions: tuple[str, ...] = ()
+    ) -> None:
+        self._context = context
+        self._templates = templates
+        self._extensions = extensions
+
+    def render(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is str:
+            return self._text(value)
+        if kind in _ATOMS:
+            return value
+        if kind is dict:
+            return self._dict(value) if value else value
+        if kind is tuple or kind is list:
+            return self._sequence(value, kind) if value else value
+        return self._other(value)
+
+    def _text(self, value: str) -> Any:
+        if self._templates is None:
+            return value
+        if self._extensions and value.endswith(self._extensions):
+            return self._templates.render(value, self._context, is_file=True)
+        return self._templates.render(value, self._context) if "{" in value else value
+
+    def _dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        rendered = {key: self.render(item) for key, item in value.items()}
+        return rendered if any(rendered[key] is not value[key] for key in value) else value
+
+    def _sequence(self, value: Any, kind: Callable[[list[Any]], Any]) -> Any:
+        rendered = [self.render(item) for item in value]
+        return (
+            kind(rendered) if any(new is not old for new, old in zip(rendered, value, strict=True)) else value
+        )
+
+    def _other(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(str(value))
+        if isinstance(value, ResolveMixin):
+            return value.resolve(self._context)
+        if isinstance(value, dict):
+            return self._dict(value)
+        if isinstance(value, (set, frozenset, list, tuple)):
+            kind: Any = type(value)
+            return self._sequence(value, getattr(kind, "_make", kind))
+        fields = getattr(value, "template_fields", None)
+        return self.render_object(value, fields) if isinstance(fields, (list, tuple)) else value
+
+    def render_object(self, value: Any, fields: Sequence[str]) -> Any:
+        """A copy of an object that has template fields of its own."""
+        from copy import copy
+
+        twin = copy(value)
+        for field in fields:
+            if hasattr(value, field):
+                setattr(twin, field, self.render(getattr(value, field)))
+        return twin
+
+
+def plan_rendering(task: BaseOperator) -> Plan | None:
+    """Look through the template fields of an operator; None if there is nothing to render."""
+    extensions = tuple(task.template_ext)
+    wanted, most = [], NOTHING
+    for field in task.template_fields:
+        value = getattr(task, field, None)
+        need = needs(value, extensions) if value else NOTHING
+        if need:
+            wanted.append(field)
+            most = max(most, need)
+    return Plan(tuple(wanted), jinja=most == TEMPLATES, extensions=extensions) if wanted else None
+
+
+def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
+    """NOTHING, VALUES (an XComArg somewhere) or TEMPLATES (text with `{` in it, or the name of a file)."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return NOTHING
+    if isinstance(value, str):
+        return TEMPLATES if "{" in value or (extensions and value.endswith(extensions)) else NOTHING
+    if isinstance(value, ResolveMixin):
+        return VALUES
+    if isinstance(value, dict):
+        return max((needs(item, extensions) for item in value.values()), default=NOTHING)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return max((needs(item, extensions) for item in value), default=NOTHING)
+    fields = getattr(value, "template_fields", None)
+    if isinstance(fields, (list, tuple)):
+        return max((needs(getattr(value, field, None), extensions) for field in fields), default=NOTHING)
+    return NOTHING
