@@ -5,6 +5,6 @@ Knows rows and moves, never a DAG object or an operator.
 
 from flowlet.store.applying import Conflict
 from flowlet.store.reader import Reader
-from flowlet.store.store import CommitCancelled, Store
+from flowlet.store.store import Settled, Store, settled
 
-__all__ = ["CommitCancelled", "Conflict", "Reader", "Store"]
+__all__ = ["Conflict", "Reader", "Settled", "Store", "settled"]

@@ -51,9 +51,14 @@ def inspect(path: str) -> None:
         raise trouble(error, path) from error
 
 
+def open_quietly(path: str) -> sqlite3.Connection:
+    """To look before anything is written: not even what a closing writer would bring from the log into the file."""
+    return open_reader(path, immutable=not log_size(path))
+
+
 def _header(path: str) -> tuple[int, int]:
     """(application_id, user_version). A log that holds something is read too."""
-    connection = open_reader(path, immutable=not log_size(path))
+    connection = open_quietly(path)
     try:
         whose = connection.execute(_SQL["application"]).fetchone()[0]
         return whose, connection.execute(_SQL["version"]).fetchone()[0]

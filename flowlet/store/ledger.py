@@ -141,6 +141,8 @@ class Ledger:
         except StoreLost as error:
             self.lost = str(error)
             raise
+        if connection.in_transaction:  # the error that ended the last one did not let it be rolled back
+            self._roll_back(connection)
         if self._doubt is not None and not self._doubt.landed:
             self._resolve(connection, self._doubt)
         return connection

@@ -78,8 +78,8 @@ class Ownership:
         if not Path(path).exists():
             fitness.create(path)
         self._register(path)
-        unclean = fitness.needs_check(path)
-        connection = self._connect(now, unclean=unclean)
+        self._look_closely(path)
+        connection = self._connect(now)
         self.ledger.watch = Watch(path)
         birth = fitness.owner(connection)[0]
         self.ledger.mirror = Mirror(path, birth)
@@ -94,15 +94,22 @@ class Ownership:
         self._identity = mine
         _OPEN.add(mine)
 
-    def _connect(self, now: int, *, unclean: bool = False) -> sqlite3.Connection:
+    def _look_closely(self, path: str) -> None:
+        """Sound after an unclean stop, and where it was: else it is left exactly as it is."""
+        connection = fitness.open_quietly(path)
+        try:
+            if fitness.needs_check(path):
+                fitness.quick_check(connection, path)
+            self._compare_with_mirror(connection)
+        finally:
+            connection.close()
+
+    def _connect(self, now: int) -> sqlite3.Connection:
         ledger = self.ledger
         connection = ledger.connection = open_writer(ledger.path, full=ledger.full)
-        if unclean:
-            fitness.quick_check(connection, ledger.path)
         before = fitness.migrate(connection, ledger.path)
         if 0 < before < fitness.VERSION:
             self.found.append(("migrated", f"schema version {before} was brought to {fitness.VERSION}"))
-        self._compare_with_mirror(connection)
         fitness.take_over(connection, now)
         _, ledger.epoch, ledger.seq = fitness.owner(connection)
         return connection
@@ -110,7 +117,7 @@ class Ownership:
     def _compare_with_mirror(self, connection: sqlite3.Connection) -> None:
         """A database that went back in time: its log lost its end, or an older copy was put in its place."""
         path = self.ledger.path
-        noted = None if path == MEMORY else read_mirror(path)
+        noted = read_mirror(path)
         birth, _, seq = fitness.owner(connection)
         if noted is None or noted.birth != birth or noted.seq <= seq:
             return

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from flowlet.clock import Clock
 from flowlet.errors import StoreError, StoreLost
@@ -27,14 +27,20 @@ LOG_ALARM = 256 * 1024 * 1024
 """A write-ahead log of that many bytes is worth a word."""
 
 
-class CommitCancelled(asyncio.CancelledError):
-    """The caller was cancelled while its transaction ran. The transaction ran to its end all the same.
+class Settled(NamedTuple):
+    """How a transaction ended whose caller was cancelled meanwhile."""
 
-    `error` is what commit would have raised, `conflicts` what it would have given.
+    conflicts: list[Conflict] | None
+    """What commit would have given; None if it would have raised `error`."""
+    error: BaseException | None
+
+
+def settled(cancelled: asyncio.CancelledError) -> Settled | None:
+    """How the commit ended that this cancellation came out of; None if it came out of something else.
+
+    It hangs on a plain CancelledError: asyncio.timeout takes no subclass for its own (Python 3.11).
     """
-
-    conflicts: list[Conflict] | None = None
-    error: BaseException | None = None
+    return getattr(cancelled, "flowlet_commit", None)
 
 
 class Store:
@@ -95,16 +101,15 @@ class Store:
 
         StoreUnavailable (busy, full, read-only, faulty): nothing was acknowledged and nothing is lost, commit
         the same Moves again later; it may have grown. StoreLost: this process writes no more. A caller that
-        is cancelled gets CommitCancelled when the transaction is over.
+        is cancelled is so when the transaction is over, and `settled` tells how it ended.
         """
         transaction = self._run(self._ledger.apply, moves)
         try:
             return await transaction
         except asyncio.CancelledError as cancelled:
-            late = CommitCancelled(*cancelled.args)
-            late.error = transaction.exception()
-            late.conflicts = None if late.error else transaction.result()
-            raise late from cancelled
+            error = transaction.exception()
+            cancelled.flowlet_commit = Settled(None if error else transaction.result(), error)  # type: ignore[attr-defined]  # read by `settled`
+            raise
 
     async def fetch(self, name: str, **params: object) -> Rows:
         """The rows of a named SELECT (see read.sql); sees all that was committed before."""

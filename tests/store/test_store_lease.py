@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,9 @@ async def test_a_store_that_was_forgotten_gives_the_file_free(path: Path) -> Non
     del store
     with pytest.warns(ResourceWarning, match="was deleted before being closed"):
         forgotten.clear()
+    for thread in threading.enumerate():
+        if thread.name == "flowlet-store":
+            thread.join(10)  # its thread is on its way out, and was the last to know the file
     await (await Store.open(path, clock=SystemClock())).close()
 
 
