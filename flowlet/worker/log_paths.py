@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 _PART_LIMIT: Final = 200
+_SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+:~@=")
 
 
 class LogKey(NamedTuple):
@@ -22,13 +22,14 @@ class LogKey(NamedTuple):
 
 def safe_part(text: str) -> str:
     """One part of a path: percent-encoded, cut with a hash at 200 bytes, never `.` or `..`."""
-    part = quote(text, safe="_-.+:~@=", errors="surrogatepass")
+    data = text.encode("utf-8", "surrogatepass")
+    part = "".join([chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in data])
     if part in (".", ".."):
         part = part.replace(".", "%2E")
     if len(part) > _PART_LIMIT:
         from hashlib import sha256
 
-        part = f"{part[: _PART_LIMIT - 17]}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        part = f"{part[: _PART_LIMIT - 17]}-{sha256(data).hexdigest()[:16]}"
     return part
 
 

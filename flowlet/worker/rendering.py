@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowlet.authoring.xcom_arg import ResolveMixin
+from flowlet.authoring.xcom_arg import ResolveMixin, XComArg
 
 if TYPE_CHECKING:
     from flowlet.authoring.context import Context
@@ -35,23 +35,33 @@ class Plan:
 
     def render(self, task: BaseOperator, dag: DAG, context: Context) -> None:
         """Set the rendered fields on this copy of the operator; an error says in which field it was."""
-        renderer = Renderer(context, self._templates(task, dag), self._extensions)
+        render = self._renderer(task, dag, context)
         for field in self._fields:
-            value = getattr(task, field)
             try:
-                rendered = renderer.render(value)
+                rendered = render(getattr(task, field))
             except Exception as problem:
                 problem.add_note(f"in the template field {field!r}")
                 raise
-            if rendered is not value:
-                object.__setattr__(task, field, rendered)
+            object.__setattr__(task, field, rendered)
 
-    def _templates(self, task: BaseOperator, dag: DAG) -> Templates | None:
+    def _renderer(self, task: BaseOperator, dag: DAG, context: Context) -> Callable[[Any], Any]:
         if not self._jinja:
-            return None
+            return lambda value: resolve(value, context)
         from flowlet.worker.templates import templates_of
 
-        return templates_of(task, dag)
+        return Renderer(context, templates_of(task, dag), self._extensions).render
+
+
+def resolve(value: Any, context: Context) -> Any:
+    """A value with its XComArgs resolved: the common shapes at once, the others by a Renderer."""
+    kind = type(value)
+    if kind is XComArg:
+        return value.resolve(context)
+    if kind is tuple:
+        return tuple([resolve(item, context) for item in value])
+    if kind is dict:
+        return {key: resolve(item, context) for key, item in value.items()}
+    return value if kind is str or kind in _ATOMS else Renderer(context, None).render(value)
 
 
 class Renderer:
