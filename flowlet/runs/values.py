@@ -68,7 +68,10 @@ def decode(text: str, types: Types | None = None) -> Any:
         raise XComError(f"an XCom cannot be read: {problem or 'no JSON'}") from None
     if _TAG_TEXT not in text:
         return value
-    return _restore(value, types)
+    try:
+        return _restore(value, types)
+    except RecursionError:
+        raise XComError("an XCom cannot be read: it is nested too deep") from None
 
 
 def _refuse_constant(name: str) -> Any:
@@ -170,9 +173,11 @@ class _Shaper:
         """A known class, a tagged type, or a subclass of one of the above."""
         if depth >= DEEPEST:
             raise Refused(_TOO_DEEP)
+        if isinstance(value, _SIZED):
+            self.spend(len(value))
         parts = value_types.take_apart(value, self.types)
         if parts is not None:
-            self.spend(16 + (len(value) if isinstance(value, (bytes, bytearray)) else 0))
+            self.spend(16)
             return {key: item if key == TAG else self._part(item, depth) for key, item in parts.items()}
         base = next((base for base in type(value).__mro__ if base in _BASES), None)
         if base is None:
@@ -216,6 +221,9 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     list: list,
     dict: lambda value: dict(value.items()),
 }
+
+
+_SIZED = (bytes, bytearray, tuple, set, frozenset)
 
 
 def _as_base(value: Any, base: type) -> Any:
@@ -288,14 +296,14 @@ def _restore(value: Any, types: Types | None) -> Any:
     if TAG not in value:
         return {key: _restore(item, types) for key, item in value.items()}
     tag = value[TAG]
-    if tag == "dict":
-        return {_key(_restore(key, types)): _restore(item, types) for key, item in value["items"]}
-    rest = {key: _restore(item, types) for key, item in value.items() if key != TAG}
     try:
-        return value_types.put_together(tag, rest, lambda name: find_class(name, types))
-    except XComError:
+        if tag == "dict":
+            return {_key(_restore(key, types)): _restore(item, types) for key, item in value["items"]}
+        parts = {key: _restore(item, types) for key, item in value.items() if key != TAG}
+        return value_types.put_together(tag, parts, lambda name: find_class(name, types))
+    except (XComError, RecursionError):
         raise
-    except Exception as problem:
+    except Exception as problem:  # a shape that nobody wrote, or a class that no longer takes what it gave
         why = f"{type(problem).__name__}: {problem}"
         raise XComError(f"an XCom of type {tag!r} cannot be read: {why}") from problem
 

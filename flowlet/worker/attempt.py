@@ -141,7 +141,9 @@ class Attempt:
             return self.stopped()
         sensor: Any = self.ti.task  # type: ignore[union-attr]  # it looked
         self.looks += 1
-        until = sensor.next_poke_at(self.work.started_at, self.worker.clock.now(), self.looks)
+        now = self.worker.clock.now()
+        sensor.check_timeout(self.work.started_at, now)
+        until = sensor.next_poke_at(self.work.started_at, now, self.looks)
         if sensor.mode == "reschedule":
             return self._leave(Outcome("waiting", until=until, mode="reschedule"))
         if sensor.execution_timeout is not None:
