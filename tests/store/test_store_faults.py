@@ -191,6 +191,22 @@ async def test_moves_may_have_grown_when_they_are_committed_again(
         assert await store.fetch("xcoms_of_run", run=1) == [("task_1", -1, "return_value", "first")]
 
 
+async def test_a_second_error_does_not_forget_what_the_first_one_left_on_file(
+    place: Any, trouble: Trouble, writing: Any
+) -> None:
+    async with await begun(place, writing) as store:
+        turn = writing().end(1).xcom(1, "first")
+        trouble.arm(1, sqlite3.SQLITE_IOERR, late=True, only="COMMIT")  # on file, though it said otherwise
+        with pytest.raises(StoreFaulty):
+            await store.commit(turn.moves)
+        turn.run(2)
+        trouble.arm(1, sqlite3.SQLITE_IOERR, only="COMMIT")  # not on file
+        with pytest.raises(StoreFaulty):
+            await store.commit(turn.moves)
+        assert await store.commit(turn.run(3).moves) == []
+        assert [row[0] for row in await store.fetch("last_runs_of_all", limit=9)] == [3, 2, 1]
+
+
 async def test_other_moves_do_not_pass_those_whose_end_is_unknown(place: Any, trouble: Trouble, writing: Any) -> None:
     async with await begun(place, writing) as store:
         moves = writing().end(1).moves
@@ -287,7 +303,9 @@ async def test_a_reader_that_lingers_makes_the_log_grow_and_a_checkpoint_say_so(
         pinned.execute("BEGIN")
         pinned.execute("SELECT count(*) FROM run").fetchone()
         await store.commit(writing().end(1).xcom(1, "x" * 100_000).moves)
+        began = SystemClock().monotonic()
         assert not await store.checkpoint()
+        assert SystemClock().monotonic() - began < 2_000_000  # commits would wait as long
         assert store.log_size > 100_000
         assert store.alarm() is None
         pinned.close()

@@ -37,7 +37,7 @@ async def file(path: Path, writing: Any, anyio_backend: str) -> Path:
     """A file with a bit of everything, closed."""
     async with await Store.open(path, clock=SystemClock()) as store:
         turn = writing().dag().run(1, "manual__1", date=NOON + 123)
-        turn.run(2, "scheduled__1", run_type="scheduled", due_at=NOON, queued_at=NOON + 999_999)
+        turn.run(2, "scheduled__1", run_type="scheduled", due_at=NOON, queued_at=NOON + 1_000_000)
         turn.run(3, "scheduled__2", run_type="scheduled", due_at=NOON + 60_000_000, queued_at=NOON + 61_000_001)
         turn.task(1, task_id="extract").task(2, task_id="load", map_index=0).task(3, task_id="report").start(1)
         turn.tick(NOON - 9_000_000, NOON - 1_000_000, 9, "coalesced", "only the latest is run", run=2)
