@@ -305,6 +305,8 @@ class Engine:
         text = self._conf(entry, conf)
         date = requests.NOW if logical_date is _UNSET else _moment(logical_date)
         request = requests.Trigger(dag_id, _checked_run_id(run_id), date, text, None)
+        if run_id is not None and (closing := entry.closing.get(run_id)) is not None:
+            return await DagRun(self, same_run(closing, request)).wait()
         if run_id is not None and run_id not in entry.active:
             known = await self._find(dag_id, run_id)
             if known is not None:
@@ -319,7 +321,7 @@ class Engine:
         """A run by its id, live or finished; RunNotFound."""
         self.check()
         entry = self.brain.entries.get(dag_id)
-        run = entry.active.get(run_id) if entry is not None else None
+        run = entry.find(run_id) if entry is not None else None
         run = run or await self._find(dag_id, run_id)
         if run is None:
             raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")

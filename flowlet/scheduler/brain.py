@@ -134,7 +134,7 @@ class Brain:
         if date == requests.NOW:
             date = max(turn.now, (entry.newest_date or 0) + 1)
         run_id = request.run_id or _manual_run_id(date, turn.now)
-        known = entry.active.get(run_id)
+        known = entry.find(run_id)
         if known is not None:
             return same_run(known, request)
         if date is not None and any(run.logical_date == date for run in entry.active.values()):
@@ -214,6 +214,7 @@ class Brain:
         for run in turn.over:
             entry = self.entries[run.dag_id]
             entry.active.pop(run.run_id, None)
+            entry.closing[run.run_id] = run
             if run.started_at is not None or entry.running > len(entry.active):
                 entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
             entry.remember(run)
@@ -403,6 +404,7 @@ class Brain:
         """A new run whose run_id or date is taken never was."""
         entry = self.entries[run.dag_id]
         entry.active.pop(run.run_id, None)
+        entry.closing.pop(run.run_id, None)
         for ti in run.tasks:
             if ti.holds:
                 self.admission.release(ti)

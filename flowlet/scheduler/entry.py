@@ -21,7 +21,7 @@ class Entry:
     """A DAG, its schedule's cursor and its active runs."""
 
     __slots__ = (
-        "active", "cursor", "dag", "failures", "gate", "has_past", "newest_date", "next_due", "operators",
+        "active", "closing", "cursor", "dag", "failures", "gate", "has_past", "newest_date", "next_due", "operators",
         "past", "paused", "queue", "running", "schedule", "spec", "waits",
     )  # fmt: skip
 
@@ -36,6 +36,8 @@ class Entry:
         self.paused = False
         self.gate = Gate(f"the DAG {spec.dag_id!r} is paused")
         self.active: dict[str, ActiveRun] = {}
+        self.closing: dict[str, ActiveRun] = {}
+        """Runs whose end is decided and not yet on file: who asks for one gets this very run."""
         self.queue: list[tuple[int, int, ActiveRun]] = []
         self.running = 0
         self.newest_date: int | None = None
@@ -51,6 +53,10 @@ class Entry:
     def room(self) -> int:
         """How many more runs max_active_runs lets be active."""
         return max(0, self.spec.max_active_runs - len(self.active))
+
+    def find(self, run_id: str) -> ActiveRun | None:
+        """A run that is not over on file, or None."""
+        return self.active.get(run_id) or self.closing.get(run_id)
 
     def enqueue(self, run: ActiveRun) -> None:
         heappush(self.queue, (run.run_after, run.id, run))

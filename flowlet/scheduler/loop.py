@@ -193,6 +193,7 @@ class Scheduler:
 
     def _close(self, run: ActiveRun) -> None:
         run.shown = run.state
+        self.brain.entries[run.dag_id].closing.pop(run.run_id, None)
         waiters, run.on_over = run.on_over, []
         for waiter in waiters:
             if not waiter.done():

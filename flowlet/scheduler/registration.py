@@ -79,6 +79,7 @@ def ticks_row(dag_id: str, span: ticks.TickSpan) -> Any:
 def _replace(before: Entry, entry: Entry) -> None:
     """The same DAG again (a cell run twice): its active runs go on with the code they began with."""
     entry.active, entry.queue, entry.running = before.active, before.queue, before.running
+    entry.closing = before.closing
     entry.gate, entry.paused, entry.cursor = before.gate, before.paused, before.cursor
     entry.past, entry.newest_date, entry.failures = before.past, before.newest_date, before.failures
     before.next_due = None

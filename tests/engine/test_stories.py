@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -282,6 +283,28 @@ async def test_a_file_that_is_deleted_under_the_engine_ends_every_wait_with_the_
         await engine.trigger("adding")
     with pytest.raises(StoreLost, match="deleted or renamed"):
         await engine.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("verb", ["run", "trigger"])
+async def test_a_run_that_is_asked_for_while_its_end_is_written_is_the_run_itself(verb: str) -> None:
+    asked: list[Any] = []
+    async with Engine(dags=[adding()]) as engine:
+        _, store = engine._parts()
+        commit = store.commit
+
+        async def while_committing(moves: Any) -> Any:
+            if moves.end_run:
+                again = engine.run("adding", "r") if verb == "run" else engine.trigger("adding", run_id="r")
+                asked.append(asyncio.get_running_loop().create_task(again))
+                await asyncio.sleep(0)  # noqa: TID251  lets it look for the run
+            return await commit(moves)
+
+        store.commit = while_committing  # type: ignore[method-assign]
+        first = await engine.trigger("adding", run_id="r")
+        await first.wait()
+        again = await asked[0]
+        assert (await again.wait()).state == "success"
+        assert again._run is first._run
 
 
 async def test_a_cancelled_run_is_failed_and_what_waits_is_skipped() -> None:
