@@ -1,66 +1,158 @@
-"""A scheduler to be killed: runs DAGs on a file and journals what it was told is durable."""
+"""One life of an engine on the file: what the driver starts, and mostly kills."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-from typing import Any
+import random
+import sqlite3
+import traceback
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
-from flowlet import DAG, Engine, task
+import anyio
 
+from flowlet import Engine
+from flowlet.errors import StoreLost, StoreOwned
 
-def journal(path: str) -> Any:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    return lambda *words: os.write(descriptor, (" ".join(map(str, words)) + "\n").encode())
+from . import plants, shim, workload
+from .journal import Journal
 
+LOST, OWNED, BROKEN = 71, 72, 73
+"""How a child ends that lost its file, never got it, or failed otherwise."""
 
-def make_dags(note: Any) -> list[DAG]:
-    with DAG("seconds", schedule="* * * * * *", max_active_runs=100) as seconds:
-
-        @task
-        async def tick() -> int:
-            return 1
-
-        tick()
-    with DAG("work", max_active_runs=100) as work:
-
-        @task
-        async def first(ti: Any) -> int:
-            note("body", ti.run_id, ti.task_id, ti.try_number)
-            return 1
-
-        @task
-        def second(x: int, ti: Any) -> int:
-            note("body", ti.run_id, ti.task_id, ti.try_number)
-            return x + 1
-
-        @task(retries=1, retry_delay=0.01)
-        async def third(x: int, ti: Any) -> int:
-            note("body", ti.run_id, ti.task_id, ti.try_number)
-            if ti.try_number == 1:
-                raise ValueError("once")
-            return x + 1
-
-        third(second(first()))
-    return [seconds, work]
+MARK = "FLOWLET_CRASH_FILE"
 
 
-async def main(db: str, log: str, triggers: int) -> None:
-    note = journal(log)
-    async with Engine(db, dags=make_dags(note), schedules=triggers > 0) as engine:
-        open_runs = [await engine.run("work", r) for r in list(engine.brain.entries["work"].active)]
+@dataclass(frozen=True)
+class Life:
+    """What one child shall do."""
 
-        async def one(number: int) -> None:
-            run = await engine.trigger("work", run_id=f"{os.getpid()}-{number}")
-            note("triggered", run.run_id)
-            await run.wait()
-            note("ended", run.run_id, run.state)
+    folder: Path
+    dags: int
+    """Seed of the DAGs: the same for all lives of a file."""
+    seed: int
+    mode: str
+    """load: trigger until killed. few: two runs, no schedules. tick: until a tick ran. end: end all runs."""
+    durability: str = "process"
+    plant: str | None = None
+    die_at: int = 0
+    torn: bool = False
 
-        await asyncio.gather(*(one(number) for number in range(triggers)), *(run.wait() for run in open_runs))
-        scheduled = [await engine.run("seconds", r) for r in list(engine.brain.entries["seconds"].active)]
-        await asyncio.gather(*(run.wait() for run in scheduled))
+    @property
+    def db(self) -> Path:
+        return self.folder / "flow.db"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+def start(life: Life) -> int:
+    """Fork a child; gives its pid. It never returns from here."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = BROKEN
+    try:
+        _redirect(life.folder / "child.log")
+        code = _live(life)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+    raise AssertionError("unreachable")
+
+
+def _redirect(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+
+
+def _live(life: Life) -> int:
+    os.environ[MARK] = str(life.db)
+    if life.die_at:
+        shim.arm(life.db, life.die_at, torn=life.torn)
+    try:
+        anyio.run(_run, life)
+    except Exception as error:
+        causes = _leaves(error)
+        for kind, code in ((StoreOwned, OWNED), (StoreLost, LOST)):
+            if all(isinstance(cause, kind) for cause in causes):
+                return code
+        raise
+    return 0
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """What a group of errors consists of: each waiter of a lost file is told by itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for part in error.exceptions for leaf in _leaves(part)]
+
+
+async def _run(life: Life) -> None:
+    journal = Journal(life.journal)
+    if life.plant is not None:
+        plants.PLANTS[life.plant]()
+    dags = workload.build(life.dags, journal)
+    schedules = life.mode in ("load", "tick")
+    async with Engine(life.db, dags=dags, durability=life.durability, schedules=schedules) as engine:
+        journal.note("open", mode=life.mode, pid=os.getpid())
+        await _MODES[life.mode](engine, life, journal)
+    journal.note("closed")
+
+
+async def _load(engine: Engine, life: Life, journal: Journal) -> None:
+    """Triggers without end, a few runs at a time, with a word in the journal for all that was answered."""
+    rng = random.Random(life.seed)
+    async with anyio.create_task_group() as group:
+        number = 0
+        while True:
+            for _ in range(rng.randint(1, 3)):
+                number += 1
+                dag_id = f"random{rng.randrange(3)}"
+                group.start_soon(_one, engine, dag_id, f"run{life.seed}-{number}", journal)
+            await anyio.sleep(rng.random() * 0.03)
+
+
+async def _few(engine: Engine, life: Life, journal: Journal) -> None:
+    async with anyio.create_task_group() as group:
+        for number in range(2):
+            group.start_soon(_one, engine, f"random{number}", f"run{life.seed}-{number}", journal)
+
+
+async def _one(engine: Engine, dag_id: str, run_id: str, journal: Journal) -> None:
+    run = await engine.trigger(dag_id, run_id=run_id)
+    journal.note("triggered", dag=dag_id, run=run_id)
+    await run.wait()
+    tasks = {name: str(state) for name, state in run.task_states.items()}
+    journal.note("ended", dag=dag_id, run=run_id, state=str(run.state), tasks=tasks)
+
+
+async def _tick(engine: Engine, life: Life, journal: Journal) -> None:
+    """Until a tick that came due in this life has its run, so that a hole before it can be seen."""
+    before = _newest_tick(life.db)
+    with anyio.fail_after(10):
+        while _newest_tick(life.db) == before:  # noqa: ASYNC110  the file is looked at, as others see it
+            await anyio.sleep(0.02)
+
+
+async def _end(engine: Engine, life: Life, journal: Journal) -> None:
+    """Let all runs end; a run that does not end is left to the driver's patience."""
+    while active := _select(life.db, "SELECT dag_id, run_id FROM runs WHERE state IN ('queued', 'running')"):
+        for dag_id, run_id in active:
+            await (await engine.run(dag_id, run_id)).wait()
+
+
+def _newest_tick(db: Path) -> list[tuple[str, ...]]:
+    return _select(db, f"SELECT max(until) FROM ticks WHERE dag_id = '{workload.TICKS}'")
+
+
+def _select(db: Path, sql: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True, timeout=10)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+_MODES = {"load": _load, "few": _few, "tick": _tick, "end": _end}
