@@ -95,7 +95,7 @@ async def test_a_cancelled_opening_leaves_no_thread_and_no_lease(path: Path) -> 
         task.cancel()
     assert task.cancelled()
     await (await Store.open(path, clock=SystemClock())).close()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowlet")] == []
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(("flowlet-store", "flowlet-reader"))] == []
 
 
 async def test_a_cancelled_close_closes_all_the_same(path: Path) -> None:
