@@ -32,7 +32,8 @@ class Threads(Generic[J, R]):
         self._waking = False
         self._count = 0
         self._made = 0
-        self._outstanding = 0  # jobs given, whose result has not arrived: each has a thread of its own
+        self._unfinished = 0  # jobs that wait or run: each has a thread of its own
+        self._counting = threading.Lock()
         self._closed = False
 
     @property
@@ -42,15 +43,21 @@ class Threads(Generic[J, R]):
 
     def submit(self, job: J) -> None:
         """Run the job in a thread, in a copy of the caller's context. RuntimeError if there can be no thread."""
-        self._outstanding += 1
-        if self._outstanding > self._count:
+        with self._counting:
+            self._unfinished += 1
+            grow = self._unfinished > self._count
+        if grow:
             try:
                 self._grow()
             except RuntimeError:
                 if not self._count:  # else it waits for a thread that there is
-                    self._outstanding -= 1
+                    self._finished()
                     raise
         self._jobs.put((copy_context(), job))
+
+    def _finished(self) -> None:
+        with self._counting:
+            self._unfinished -= 1
 
     def _grow(self) -> None:
         self._made += 1
@@ -61,6 +68,7 @@ class Threads(Generic[J, R]):
         while (given := self._jobs.get()) is not None:
             context, job = given
             result = context.run(self._run, job)
+            self._finished()  # before it arrives: the thread is free for the next job already
             self._results.append((job, result))
             given = context = job = result = None  # type: ignore[assignment]  # an idle thread holds nothing of a body
             if not self._waking:
@@ -75,7 +83,6 @@ class Threads(Generic[J, R]):
         self._waking = False
         while self._results:
             job, result = self._results.popleft()
-            self._outstanding -= 1
             self._arrived(job, result)
 
     def close(self) -> None:
