@@ -156,7 +156,11 @@ class Attempt:
             return self.stopped(problem)
         if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise problem
-        return self._leave(self._outcome_of(problem))
+        try:
+            outcome = self._outcome_of(problem)
+        except BaseException as worse:  # an exception whose own methods raise, in a way not thought of
+            outcome = Outcome("failed", reason=f"{type(problem).__name__} ({type(worse).__name__} when it was looked at)")
+        return self._leave(outcome)
 
     def _outcome_of(self, problem: BaseException) -> Outcome:
         from flowlet.worker.reasons import class_name, one_line, reason_of, text_of

@@ -49,9 +49,17 @@ def _describe(problem: BaseException) -> str:
     if isinstance(problem, BaseExceptionGroup):
         return f"{text}: {'; '.join(_describe(inner) for inner in problem.exceptions[:3])}"
     name = type(problem).__name__
-    notes = [note for note in getattr(problem, "__notes__", ()) if isinstance(note, str)]
-    place = f" ({notes[0]})" if notes else ""
+    place = _first_note(problem)
     return f"{name}: {text}{place}" if text else f"{name}{place}"
+
+
+def _first_note(problem: BaseException) -> str:
+    """What was added to it on its way, as the template field in which it happened."""
+    try:
+        note = problem.__notes__[0]
+    except BaseException:  # there is none, or somebody's property raises
+        return ""
+    return f" ({note})" if isinstance(note, str) else ""
 
 
 def _repr(value: object) -> str:

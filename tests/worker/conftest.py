@@ -27,7 +27,9 @@ class FiledXComs:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str, str], dict[int, str]] = {}
 
-    def put(self, task_id: str, value: Any, *, key: str = "return_value", map_index: int = -1, run_id: str = "run") -> None:
+    def put(
+        self, task_id: str, value: Any, *, key: str = "return_value", map_index: int = -1, run_id: str = "run"
+    ) -> None:
         self.rows.setdefault(("dag", run_id, task_id, key), {})[map_index] = values.encode(value)
 
     def get(self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str | None:

@@ -175,7 +175,9 @@ def test_a_value_that_cannot_be_kept_fails_the_attempt(
 
 
 @pytest.mark.parametrize("ending", [ValueError("x"), SkipTask("x"), FailTask("x")])
-def test_what_was_pushed_before_is_kept_with_any_outcome(run: Run, both: Both, of: Of, ending: Exception) -> None:
+def test_what_was_pushed_before_is_kept_with_any_outcome(
+    run: Run, both: Both, of: Of, ending: Exception
+) -> None:
     def body(ti: Any) -> None:
         ti.xcom_push("so far", 3)
         raise ending
@@ -297,4 +299,7 @@ def test_values_of_upstreams_arrive_wherever_they_stand(run: Run, xcoms: Any) ->
 def test_the_reason_says_in_which_field_a_template_failed(run: Run) -> None:
     with DAG("dag") as dag:
         BashOperator(task_id="body", bash_command="echo {{ nothing_like_it }}")
-    assert run(dag).reason == "UndefinedError: 'nothing_like_it' is undefined (in the template field 'bash_command')"
+    assert (
+        run(dag).reason
+        == "UndefinedError: 'nothing_like_it' is undefined (in the template field 'bash_command')"
+    )
