@@ -13,6 +13,7 @@ import pytest
 from flowlet import DAG, PythonOperator
 from flowlet.clock import VirtualClock, to_micros
 from flowlet.runs import values
+from flowlet.worker.attempt import ATTEMPT
 from flowlet.worker.logs import Logs
 from flowlet.worker.worker import Worker
 from flowlet.worker.workload import Outcome, RunFacts, Workload
@@ -38,6 +39,13 @@ class FiledXComs:
     def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
         rows = self.rows.get((dag_id, run_id, task_id, key), {})
         return sorted((index, text) for index, text in rows.items() if index >= 0)
+
+
+@pytest.fixture(autouse=True)
+def outside_of_attempts() -> Iterator[None]:
+    """A test that runs an attempt in its own context would make all that follow run inside of it."""
+    yield
+    assert ATTEMPT.get() is None
 
 
 @pytest.fixture

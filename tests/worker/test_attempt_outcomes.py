@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -167,7 +168,8 @@ def test_a_value_that_cannot_be_kept_fails_the_attempt(
     worker = Worker(clock=clock, logs=logs, xcom_limit=100)
     try:
         attempt = worker.begin(workload(of(both(lambda: value))))
-        outcome = asyncio.run(attempt.run()) if attempt.work.task.is_async else attempt.run_sync()
+        finish = (lambda: asyncio.run(attempt.run())) if attempt.work.task.is_async else attempt.run_sync
+        outcome = contextvars.copy_context().run(finish)
     finally:
         worker.close()
     assert (outcome.kind, outcome.error) == ("failed", "XComError")

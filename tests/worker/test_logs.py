@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import errno
 import os
 import stat
@@ -171,7 +172,7 @@ def test_a_failing_disk_never_fails_the_task(
             ti.log.info("%s", number)
         return 1
 
-    outcome = worker.begin(workload(of(body))).run_sync()
+    outcome = contextvars.copy_context().run(worker.begin(workload(of(body))).run_sync)
     worker.close()
     assert outcome.kind == "succeeded"
     assert outcome.notes == (
