@@ -91,7 +91,7 @@ def measure(name: str, durability: str, kind: str, rounds: int) -> dict[str, Any
     dag = make_dag(upstream, sleep, kind)
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            theirs.append(asyncio.run(limit.run(f"{folder}/limit.db", upstream, count, full=durability == "full", sleep=sleep)))
+            theirs.append(asyncio.run(limit.execute(f"{folder}/limit.db", upstream, count, durability, sleep)))
             ours.append(asyncio.run(flowlet(f"{folder}/flowlet.db", dag, count, durability)))
     tasks = len(upstream) * count
     scale = 1.0 if sleep else 1e6 / tasks
