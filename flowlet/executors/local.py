@@ -1,8 +1,8 @@
 """LocalExecutor: coroutines on the loop, `def` in daemon threads of our own.
 
 What is stopped (a timeout, a person, the end of the engine) is asked first. A coroutine is cancelled, twice,
-then closed; if even that does not end it, it is delivered and abandoned. A thread cannot be stopped at all:
-it is delivered at once and abandoned, counted until it ends, its late outcome discarded.
+then delivered and closed, after which nothing of it runs again. A thread cannot be stopped at all: it is
+delivered at once and abandoned, counted until it ends, its late outcome discarded.
 """
 
 from __future__ import annotations
@@ -74,8 +74,6 @@ class LocalExecutor(Executor):
         for attempt in list(self._live.values()):
             self._stop(attempt, "interrupted", "the engine was stopped")
         await self._until_empty(2 * self._patience + 1.0, in_a_hurry=True)
-        for attempt in list(self._live.values()):
-            self._abandon(attempt)
         self._watchdog.close()
         self._threads.close()
 
@@ -166,15 +164,13 @@ class LocalExecutor(Executor):
         attempt.timer = self._loop.call_later(self._patience, self._close_coroutine, attempt)
 
     def _close_coroutine(self, attempt: Attempt) -> None:
-        """End a coroutine that swallows cancellation: GeneratorExit is raised where it waits."""
+        """End a coroutine that swallows cancellation: GeneratorExit is raised where it waits, the rest is dropped."""
         handle = attempt.handle
         if attempt.over or handle is None:
             return
+        self._settle(attempt, attempt.stopped())
         handle.add_done_callback(_forget)
-        try:
-            attempt.scope.run(handle.get_coro().close)
-        except BaseException:  # it waits again even now, or is running: it cannot be ended
-            self._abandon(attempt)
+        attempt.scope.run(handle.get_coro().close)
         handle.cancel()
 
     def _abandon(self, attempt: Attempt) -> None:

@@ -121,7 +121,7 @@ class Attempt:
     def _succeed(self, result: Any) -> Outcome:
         ti = self.ti
         assert ti is not None  # noqa: S101  it ran
-        if self.stop is not None:
+        if self.stop is not None and not self.over:
             return self.stopped()
         task = ti.task
         if result is not None and task.do_xcom_push:
@@ -137,7 +137,7 @@ class Attempt:
         return self._succeed(value) if met else self._wait()
 
     def _wait(self) -> Outcome:
-        if self.stop is not None:
+        if self.stop is not None and not self.over:
             return self.stopped()
         sensor: Any = self.ti.task  # type: ignore[union-attr]  # it looked
         self.looks += 1
@@ -152,7 +152,7 @@ class Attempt:
 
     def _ended(self, problem: BaseException) -> Outcome:
         """What a body that raised left. Raises only the cancellation of somebody else."""
-        if self.stop is not None:
+        if self.stop is not None and not self.over:
             return self.stopped(problem)
         if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise problem

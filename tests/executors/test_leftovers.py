@@ -16,7 +16,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="leftovers are f
 def sleeper(marker: str) -> subprocess.Popen[str]:
     """A process that says when it runs, and then waits to be killed."""
     process = subprocess.Popen(
-        ["sh", "-c", "echo up; exec sleep 60"], env={**os.environ, "FLOWLET_ATTEMPT": marker}, stdout=subprocess.PIPE, text=True
+        ["sh", "-c", "echo up; exec sleep 60"],
+        env={**os.environ, "FLOWLET_ATTEMPT": marker},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     process.stdout.readline()
@@ -25,7 +28,11 @@ def sleeper(marker: str) -> subprocess.Popen[str]:
 
 
 def test_only_processes_of_another_engine_on_this_file_are_killed() -> None:
-    dead_engine, own, other = sleeper("/data/a.db/1"), sleeper(f"/data/a.db/{os.getpid()}"), sleeper("/data/b.db/1")
+    dead_engine, own, other = (
+        sleeper("/data/a.db/1"),
+        sleeper(f"/data/a.db/{os.getpid()}"),
+        sleeper("/data/b.db/1"),
+    )
     try:
         assert find_leftovers("/data/a.db") == [dead_engine.pid]
         assert kill_leftovers("/data/a.db") == [dead_engine.pid]

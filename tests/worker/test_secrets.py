@@ -129,8 +129,6 @@ def test_reasons_tracebacks_and_records(known: Secrets, run: Run, of: Of, logs: 
     assert outcome.reason == "ValueError: wrong password ***"
     assert "using ***" in logs.text(*KEY)
     assert "hunter2" not in logs.text(*KEY)
-        '"using %s", "hunter2"', ""
-    )
 
 
 def test_what_is_too_short_to_be_told_from_chance_is_left(known: Secrets) -> None:
