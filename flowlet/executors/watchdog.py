@@ -105,8 +105,12 @@ class Watchdog:
         held_up = (self._clock.monotonic() - asked_at) / SECOND > self._threshold + _HELD_UP
         work, where = self._suspect()
         text = _sentence(work, where, held_up=held_up)
+        if self._is_gone():
+            return False
         logging.getLogger("flowlet.watchdog").warning("%s", text)
-        self._answered.wait()
+        while not self._answered.wait(self._threshold):
+            if self._is_gone():
+                return False
         seconds = (self._clock.monotonic() - asked_at) / SECOND
         try:
             self._loop.call_soon_threadsafe(
@@ -115,6 +119,9 @@ class Watchdog:
         except RuntimeError:
             return False
         return True
+
+    def _is_gone(self) -> bool:
+        return self._closed.is_set() or self._loop.is_closed()
 
     def _suspect(self) -> tuple[Workload | None, str]:
         frame = sys._current_frames().get(self._loop_thread)

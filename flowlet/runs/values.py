@@ -130,11 +130,11 @@ class _Shaper:
         """A list; the same object if no item has to be tagged."""
         if depth >= DEEPEST:
             raise Refused(_TOO_DEEP)
-        self.spend(len(value) + 1)
+        self.spend(2 * len(value) + 1)
         shaped, index, changed = [], 0, False
         try:
             for item in value:
-                new = self.shape(item, depth + 1)
+                new = item if type(item) in _PLAIN else self.shape(item, depth + 1)
                 changed = changed or new is not item
                 shaped.append(new)
                 index += 1
@@ -148,7 +148,7 @@ class _Shaper:
         """A dict; the same object if no value has to be tagged and all keys are str."""
         if depth >= DEEPEST:
             raise Refused(_TOO_DEEP)
-        self.spend(2 * len(value) + 2)
+        self.spend(5 * len(value) + 2)
         if TAG in value:
             return self._pairs(value, depth)
         shaped, key, changed = {}, None, False
@@ -156,8 +156,11 @@ class _Shaper:
             for key, item in value.items():
                 if type(key) is not str:
                     return self._pairs(value, depth)
-                self.text(key, depth)
-                new = self.shape(item, depth + 1)
+                if not key.isascii():
+                    self.text(key, depth)
+                else:
+                    self.room -= len(key)
+                new = item if type(item) in _PLAIN else self.shape(item, depth + 1)
                 changed = changed or new is not item
                 shaped[key] = new
         except Refused as refused:

@@ -148,6 +148,8 @@ class Attempt:
             return self._leave(Outcome("waiting", until=until, mode="reschedule"))
         if sensor.execution_timeout is not None:
             until = min(until, self.work.started_at + span_micros(sensor.execution_timeout))
+        if self.log is not None:
+            self.log.close(for_good=False)
         return Outcome("waiting", until=until, mode="poke", resume=self)
 
     def _ended(self, problem: BaseException) -> Outcome:
@@ -159,7 +161,9 @@ class Attempt:
         try:
             outcome = self._outcome_of(problem)
         except BaseException as worse:  # an exception whose own methods raise, in a way not thought of
-            outcome = Outcome("failed", reason=f"{type(problem).__name__} ({type(worse).__name__} when it was looked at)")
+            outcome = Outcome(
+                "failed", reason=f"{type(problem).__name__} ({type(worse).__name__} when it was looked at)"
+            )
         return self._leave(outcome)
 
     def _outcome_of(self, problem: BaseException) -> Outcome:

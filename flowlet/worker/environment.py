@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from flowlet.worker.task_instance import RuntimeTaskInstance
 
-#: The variable by which leftovers of a killed engine are found.
-MARKER = "FLOWLET_ATTEMPT"
+#: The variable by which leftovers of a killed engine are found: `<marker of the engine>/<its life>`.
+MARKER: Final = "FLOWLET_ATTEMPT"
+
+
+@cache
+def life() -> str:
+    """This life of this process. A process number alone comes back, after a restart even as the same."""
+    return f"{os.getpid()}.{os.urandom(4).hex()}"
 
 
 def subprocess_env(ti: RuntimeTaskInstance, marker: str) -> dict[str, str]:
@@ -22,10 +29,13 @@ def subprocess_env(ti: RuntimeTaskInstance, marker: str) -> dict[str, str]:
         "AIRFLOW_CTX_LOGICAL_DATE": "" if logical_date is None else logical_date.isoformat(),
         "AIRFLOW_CTX_TRY_NUMBER": str(ti.try_number),
         "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
+        "AIRFLOW_CTX_DAG_EMAIL": _addresses(ti.task.email),
+        MARKER: f"{marker}/{life()}" if marker else "",
     }
-    email = ti.task.email
-    if email:
-        env["AIRFLOW_CTX_DAG_EMAIL"] = email if isinstance(email, str) else ",".join(email)
-    if marker:
-        env[MARKER] = f"{marker}/{os.getpid()}"
     return {name: value for name, value in env.items() if value and "\0" not in value}
+
+
+def _addresses(email: object) -> str:
+    if isinstance(email, str):
+        return email
+    return ",".join(map(str, email)) if isinstance(email, (list, tuple, set)) else ""

@@ -28,6 +28,9 @@ _MARGIN: Final = 4096
 _CUT: Final = f"... the log was cut here: it reached its limit of {LIMIT // 1024 // 1024} MiB\n".encode()
 _LINE_CUT: Final = " ... (the line was cut)"
 
+#: Logs that hold their file open between two writes.
+MOST_OPEN: Final = 64
+
 #: The most bytes of all logs that are held in memory.
 MEMORY_LIMIT: Final = 32 * 1024 * 1024
 _PIECE: Final = 64 * 1024
@@ -82,13 +85,16 @@ class AttemptLog:
             if rest:
                 self._open_lines[name] = rest
 
-    def close(self) -> None:
-        """Write what has no line's end yet, and let go of the file. What comes later still is appended."""
+    def close(self, *, for_good: bool = True) -> None:
+        """Write what has no line's end yet, and let go of the file. What comes later still is appended.
+
+        `for_good`: nothing is expected any more, so what comes nevertheless never keeps the file open.
+        """
         with self._lock:
             for name, rest in self._open_lines.items():
                 self._put_lines(name, [rest])
             self._open_lines.clear()
-            self._ended = True
+            self._ended = for_good
             self._sink.close()
 
     def _put_lines(self, name: str, lines: list[str]) -> None:
@@ -125,9 +131,14 @@ def _cut_line(line: str) -> str:
 
 
 class _File:
-    """Bytes go to a file, opened at the first and again when more comes after it was closed."""
+    """Bytes go to a file, opened at the first and again when more comes after it was closed.
+
+    While very many are open at once each is closed after every write: descriptors are for the bodies.
+    """
 
     __slots__ = ("_descriptor", "_folder", "_parts")
+
+    open_now = 0
 
     def __init__(self, folder: Path, parts: tuple[str, ...]) -> None:
         self._folder = folder
@@ -143,12 +154,16 @@ class _File:
     def write(self, data: bytes) -> None:
         if self._descriptor < 0:
             self._descriptor = open_below(self._folder, self._parts)
+            _File.open_now += 1
         while data:
             data = data[os.write(self._descriptor, data) :]
+        if _File.open_now > MOST_OPEN:
+            self.close()
 
     def close(self) -> None:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
+            _File.open_now -= 1
             try:
                 os.close(descriptor)
             except OSError:  # a body may have closed any descriptor
@@ -179,7 +194,7 @@ class Logs:
     """The logs of one engine: below a folder, or in memory without one; there the oldest go first."""
 
     def __init__(self, folder: Path | None, *, memory_limit: int = MEMORY_LIMIT) -> None:
-        self.folder = folder
+        self.folder = None if folder is None else Path(os.path.abspath(folder))  # noqa: PTH100  a body may change the cwd; links stay
         self._memory_limit = memory_limit
         self._kept: OrderedDict[LogKey, _Buffer] = OrderedDict()
         self._size = 0

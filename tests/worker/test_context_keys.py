@@ -201,6 +201,8 @@ def test_get_current_context_is_the_bodys_own(run: Run, both: Callable[..., Any]
 def test_the_environment_of_subprocesses(run: Run, of: Of, worker: Any) -> None:
     import os
 
+    from flowlet.worker.environment import life
+
     worker.marker = "file#7"
     dag = of(lambda ti: ti.subprocess_env(), owner="me")
     from flowlet.runs.values import decode
@@ -212,7 +214,7 @@ def test_the_environment_of_subprocesses(run: Run, of: Of, worker: Any) -> None:
         "AIRFLOW_CTX_LOGICAL_DATE": "2026-01-01T00:00:00+00:00",
         "AIRFLOW_CTX_TRY_NUMBER": "1",
         "AIRFLOW_CTX_DAG_RUN_ID": "run",
-        "FLOWLET_ATTEMPT": f"file#7/{os.getpid()}",
+        "FLOWLET_ATTEMPT": f"file#7/{life()}",
     }
     assert "AIRFLOW_CTX_DAG_ID" not in os.environ
     assert "AIRFLOW_CTX_LOGICAL_DATE" not in decode(run(dag, logical_date=None).xcoms[0][1])

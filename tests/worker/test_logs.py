@@ -304,3 +304,55 @@ def test_a_text_that_is_no_unicode(filed: Logs, clock: VirtualClock) -> None:
 def test_opening_a_log_reads_the_disk_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_paths.os, "open", None)
     assert Logs(Path("/nowhere")).open(KEY, VirtualClock(0)).full is False
+
+
+def test_very_many_logs_hold_few_files_open(
+    filed: Logs, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_OPEN", 5)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    many = [filed.open(KEY._replace(try_number=number), clock) for number in range(50)]
+    for log in many * 2:
+        log.line("INFO", "x", "hello")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 5
+    for log in many:
+        log.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert all(filed.text(*KEY._replace(try_number=number)).count("hello") == 2 for number in range(50))
+
+
+def test_a_sensor_holds_no_file_between_two_looks(
+    clock: VirtualClock, folder: Path, workload: Callable[..., Workload]
+) -> None:
+    from flowlet import PythonSensor
+
+    answers = iter([False, False, True])
+
+    def look(ti: Any) -> bool:
+        ti.log.info("looking")
+        return next(answers)
+
+    with DAG("dag") as dag:
+        PythonSensor(task_id="body", python_callable=look, poke_interval=1)
+    worker = Worker(clock=clock, logs=Logs(folder))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    resume = None
+    for kind in ("waiting", "waiting", "succeeded"):
+        attempt = worker.begin(workload(dag, resume=resume))
+        outcome = contextvars.copy_context().run(attempt.run_sync)
+        assert outcome.kind == kind, outcome.reason
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        resume = outcome.resume
+    worker.close()
+    assert worker.logs.text("dag", "run", "body").count("looking") == 3
+
+
+def test_a_body_that_changes_the_folder_of_the_process(
+    clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = Logs(Path("here.logs"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    kept.open(KEY, clock).line("INFO", "x", "hello")
+    assert (tmp_path / "here.logs" / "dag" / "run" / "task" / "1.log").exists()
