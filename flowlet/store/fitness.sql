@@ -13,5 +13,8 @@ INSERT INTO owner (id, birth, epoch, seq) VALUES (1, lower(hex(randomblob(8))), 
 -- name: owner
 SELECT birth, epoch, seq FROM owner;
 
+-- name: mark
+SELECT birth, seq FROM owner;
+
 -- name: take_over
 UPDATE owner SET epoch = epoch + 1, seq = seq + 1, pid = ?1, host = ?2, since = ?3;

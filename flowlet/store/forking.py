@@ -32,16 +32,17 @@ def release(thing: Inherited) -> None:
     _ALIVE.discard(thing)
 
 
-def _in_child() -> None:
-    things = list(_ALIVE)
-    for thing in things:
-        thing.forked()
-    if things:
-        import ctypes
+def never_close(thing: object) -> None:
+    """One reference that nobody gives back: not even the interpreter's end closes it."""
+    import ctypes
 
-        # One reference that nobody gives back: not even the interpreter's end closes it.
-        for thing in things:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _in_child() -> None:
+    for thing in list(_ALIVE):
+        thing.forked()
+        never_close(thing)
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -9,11 +9,11 @@ from typing import NoReturn, TypeVar
 
 from flowlet.errors import StoreBusy, StoreError, StoreFaulty, StoreLost
 from flowlet.runs.moves import Moves
-from flowlet.store import fitness
+from flowlet.store import fitness, forking
 from flowlet.store.applying import POISON, SQL, Conflict, Mismatch, all_at_once, one_by_one
 from flowlet.store.mirror import Mirror
 from flowlet.store.sqlite import BUSY_MILLISECONDS, MEMORY, open_writer, trouble
-from flowlet.store.watch import Watch, log_size
+from flowlet.store.watch import Overwritten, Watch, log_size
 
 T = TypeVar("T")
 
@@ -140,6 +140,9 @@ class Ledger:
             connection = self.connection or self._open_again()
         except StoreLost as error:
             self.lost = str(error)
+            if isinstance(error, Overwritten):
+                forking.never_close(self.connection)
+                self.connection = None
             raise
         if connection.in_transaction:  # the error that ended the last one did not let it be rolled back
             self._roll_back(connection)
@@ -203,7 +206,8 @@ class Ledger:
         except sqlite3.Error as error:
             raise trouble(error, self.path) from error
         self.connection = connection
-        self.watch = Watch(self.path)
+        if self.watch is not None:
+            self.watch = Watch(self.path, self.watch.birth)
         return connection
 
     def _resolve(self, connection: sqlite3.Connection, doubt: _Doubt) -> None:

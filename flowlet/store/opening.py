@@ -80,8 +80,8 @@ class Ownership:
         self._register(path)
         self._look_closely(path)
         connection = self._connect(now)
-        self.ledger.watch = Watch(path)
         birth = fitness.owner(connection)[0]
+        self.ledger.watch = Watch(path, birth)
         self.ledger.mirror = Mirror(path, birth)
         self.ledger.mirror.note(self.ledger.seq)
         self.found += _company(path)

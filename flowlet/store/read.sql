@@ -230,15 +230,22 @@ ORDER BY outcome;
 -- (due_at, until, count, outcome, reason, run_id) of a DAG, the newest first.
 SELECT due_at, until, count, outcome, reason, run_id
 FROM (
-    SELECT tick.due_at, tick.until, tick.count, tick.outcome, tick.reason, run.run_id
-    FROM tick
-    LEFT JOIN run ON run.id = tick.run
-    WHERE tick.dag_id = :dag_id
+    SELECT * FROM (
+        SELECT tick.due_at, tick.until, tick.count, tick.outcome, tick.reason, run.run_id
+        FROM tick
+        LEFT JOIN run ON run.id = tick.run
+        WHERE tick.dag_id = :dag_id
+        ORDER BY tick.due_at DESC
+        LIMIT :limit
+    )
     UNION ALL
-    SELECT
-        due_at, due_at, 1, CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END, NULL, run_id
-    FROM run
-    WHERE dag_id = :dag_id AND due_at IS NOT NULL
+    SELECT * FROM (
+        SELECT due_at, due_at AS until, 1, CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END, NULL, run_id
+        FROM run
+        WHERE dag_id = :dag_id AND due_at IS NOT NULL
+        ORDER BY due_at DESC
+        LIMIT :limit
+    )
 )
 ORDER BY due_at DESC
 LIMIT :limit;

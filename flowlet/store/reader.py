@@ -11,7 +11,6 @@ from typing import Any, Final, Self
 
 from flowlet.errors import StoreError, StoreUnfit
 from flowlet.store import fitness
-from flowlet.store.copying import problems_of
 from flowlet.store.lease import owner_of
 from flowlet.store.sqlite import open_reader, trouble
 from flowlet.store.statements import load
@@ -106,8 +105,13 @@ class Reader:
         return [dict(zip(columns, row, strict=True)) for row in found]
 
     def check(self) -> list[str]:
-        """What integrity_check and foreign_key_check find; empty when all is well."""
-        return problems_of(self._connection)
+        """What is wrong with the file, in sentences; empty when all is well."""
+        from flowlet.store.copying import problems_of
+
+        try:
+            return problems_of(self._connection)
+        except sqlite3.Error as error:
+            raise trouble(error, self.path) from error
 
     def owner(self) -> dict[str, Any] | None:
         """Who owns the file now: pid, host, since, control (its socket); None if nobody does."""

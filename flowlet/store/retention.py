@@ -17,8 +17,8 @@ from flowlet.store.statements import load
 SQL: Final = load("prune.sql")
 _ADD_TICK: Final = WRITE["add_tick"]
 
-RUNS = 200
-ROWS = 5_000
+RUNS = 100
+ROWS = 1_000
 """What one transaction deletes at most, so that a commit never waits long for it."""
 
 

@@ -14,11 +14,9 @@ from flowlet.errors import StoreError, StoreLost
 from flowlet.runs.moves import Moves
 from flowlet.store import forking
 from flowlet.store.applying import Conflict
-from flowlet.store.copying import copy_to, problems_of
 from flowlet.store.hop import Hop
 from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
-from flowlet.store.retention import Pruning
 from flowlet.store.sqlite import MEMORY, open_reader, trouble
 
 T = TypeVar("T")
@@ -144,6 +142,8 @@ class Store:
 
         In bounded transactions, between which commits get their turn. Gives how many; ticks stay counted.
         """
+        from flowlet.store.retention import Pruning
+
         pruning = Pruning(now, keep_days=keep_days, keep_runs=keep_runs)
         while await self._run(self._ledger.change, pruning.step):
             pass
@@ -151,6 +151,8 @@ class Store:
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """A complete, checked copy at `path`, or none. Commits go on meanwhile."""
+        from flowlet.store.copying import copy_to
+
         target = os.fspath(path)
         if self.in_memory:
             await self._run(lambda: copy_to(self._ledger.ready(), target))
@@ -159,6 +161,8 @@ class Store:
 
     async def check(self) -> list[str]:
         """What is wrong with the file, in sentences; empty when all is well."""
+        from flowlet.store.copying import problems_of
+
         if self.in_memory:
             return await self._run(lambda: problems_of(self._ledger.ready()))
         return await self._beside(lambda: _with_reader(self.path, problems_of))

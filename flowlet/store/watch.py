@@ -7,10 +7,19 @@ SQLite goes on writing into a database that was deleted, renamed or replaced
 from __future__ import annotations
 
 import os
+import sqlite3
+from typing import Final
 
+from flowlet.clock import SystemClock
 from flowlet.errors import StoreLost
+from flowlet.store.sqlite import open_reader
+from flowlet.store.statements import load
 
 Identity = tuple[int, int]
+
+BESIDE_EVERY = 100_000
+INSIDE_EVERY = 1_000_000
+"""Microseconds: how often, at most, the log's place and a changed database's content are looked at."""
 
 
 def identity(path: str) -> Identity:
@@ -27,36 +36,94 @@ def log_size(path: str) -> int:
         return 0
 
 
-class Watch:
-    """Remembers which files the database and its write-ahead log are."""
+class Overwritten(StoreLost):
+    """Other content stands in the very file: closing it properly would write the old log into it."""
 
-    def __init__(self, path: str) -> None:
+
+class Watch:
+    """Remembers which files the database and its log are, and what only this database holds."""
+
+    def __init__(self, path: str, birth: str) -> None:
         self.path = path
-        self._files = {name: identity(name) for name in (path, path + "-wal", path + "-shm")}
+        self.birth = birth
+        self._database = identity(path)
+        self._beside = {name: identity(name) for name in (path + "-wal", path + "-shm")}
+        self._written: tuple[int, int] | None = None
+        self._seq = 0
+        self._monotonic = SystemClock().monotonic
+        self._look_beside_at = self._look_inside_at = 0
 
     def look(self) -> None:
-        """Raise StoreLost when one of the files is not there any more, or another one is in its place."""
-        for name, known in self._files.items():
-            _compare(name, known)
+        """Raise StoreLost when one of the files is not there any more, or something else is in its place.
+
+        One stat for each transaction; the rest is looked at now and then.
+        """
+        try:
+            stat = os.stat(self.path)  # noqa: PTH116  as above
+        except FileNotFoundError:
+            raise _gone(self.path) from None
+        if (stat.st_dev, stat.st_ino) != self._database:
+            raise _replaced(self.path)
+        now = self._monotonic()
+        written = (stat.st_mtime_ns, stat.st_size)
+        if written != self._written and now >= self._look_inside_at:  # a checkpoint, as a rule
+            self._look_inside_at = now + INSIDE_EVERY
+            self._look_inside()
+            self._written = written
+        if now >= self._look_beside_at:
+            self._look_beside_at = now + BESIDE_EVERY
+            for name, known in self._beside.items():
+                _compare(name, known)
 
     def look_at_database(self) -> None:
         """The same, of the database alone: its log comes and goes with the connections."""
-        _compare(self.path, self._files[self.path])
+        _compare(self.path, self._database)
+
+    def _look_inside(self) -> None:
+        """Read the file without its log: its birth mark stays, and its sequence only grows."""
+        try:
+            connection = open_reader(self.path, immutable=True)
+            try:
+                birth, seq = connection.execute(_BIRTH).fetchone() or (None, 0)
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF not in _OTHER_CONTENT:
+                return  # no memory, no descriptor: the next look may see more
+            birth, seq = None, 0
+        if birth != self.birth or seq < self._seq:
+            raise Overwritten(
+                f"{self.path} was overwritten with other content while this process had it open: nothing more is"
+                " written. Start again to use what is there now, or put the right file back."
+            )
+        self._seq = seq
+
+
+_BIRTH: Final = load("fitness.sql")["mark"]
+_OTHER_CONTENT: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _compare(name: str, known: Identity) -> None:
     try:
         now = identity(name)
     except FileNotFoundError:
-        raise StoreLost(
-            f"{name} was deleted or renamed while this process had it open: nothing more is written."
-            " Put it back or stop, then start again."
-        ) from None
+        raise _gone(name) from None
     if now != known:
-        raise StoreLost(
-            f"{name} was replaced by another file while this process had it open: nothing more is written."
-            " Start again to use the file that is there now."
-        )
+        raise _replaced(name)
+
+
+def _gone(name: str) -> StoreLost:
+    return StoreLost(
+        f"{name} was deleted or renamed while this process had it open: nothing more is written."
+        " Put it back or stop, then start again."
+    )
+
+
+def _replaced(name: str) -> StoreLost:
+    return StoreLost(
+        f"{name} was replaced by another file while this process had it open: nothing more is written."
+        " Start again to use the file that is there now."
+    )
 
 
 def others_have_open(path: str) -> bool:

@@ -18,7 +18,7 @@ import pytest
 
 from flowlet.clock import SystemClock
 from flowlet.errors import StoreError, StoreLost, StoreOwned, StoreUnfit
-from flowlet.store import Reader, Store
+from flowlet.store import Reader, Store, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -211,7 +211,10 @@ async def test_a_closed_store_says_so(path: Path, writing: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["deleted", "renamed", "replaced", "log deleted", "log replaced"])
-async def test_a_file_that_is_taken_away_is_written_no_more(path: Path, writing: Any, what: str) -> None:
+async def test_a_file_that_is_taken_away_is_written_no_more(
+    path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(watch, "BESIDE_EVERY", 0)
     store = await Store.open(path, clock=SystemClock())
     await store.commit(writing().run(1).moves)
     log = Path(f"{path}-wal")
@@ -235,6 +238,44 @@ async def test_a_file_that_is_taken_away_is_written_no_more(path: Path, writing:
     await store.close()
 
 
+@pytest.mark.parametrize("other", ["another database", "garbage", "nothing", "an older copy"])
+async def test_a_file_that_is_overwritten_in_place_is_left_alone(
+    path: Path, tmp_path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """Not even the end of the old owner writes its log into what stands there now."""
+    monkeypatch.setattr(watch, "INSIDE_EVERY", 0)
+    stranger = tmp_path / "stranger.db"
+    await (await Store.open(stranger, clock=SystemClock())).close()
+    store = await Store.open(path, clock=SystemClock())
+    await store.commit(writing().run(1).moves)
+    older = path.read_bytes()
+    await store.checkpoint()
+    await store.commit(writing().run(2).moves)
+    content = {"another database": stranger.read_bytes(), "garbage": b"x" * 8192, "nothing": b"", "an older copy": older}[other]
+    path.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(StoreLost, match="was overwritten"):
+            await store.commit(writing().run(3).moves)
+    await store.close()
+    assert path.read_bytes() == content
+
+
+async def test_a_checkpoint_by_somebody_else_is_no_alarm(
+    path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    monkeypatch.setattr(watch, "INSIDE_EVERY", 0)
+    async with await Store.open(path, clock=SystemClock()) as store:
+        for number in range(1, 30):
+            await store.commit(writing().run(number).xcom(number, "x").moves)
+            if number % 5 == 0:
+                other = sqlite3.connect(path)
+                other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                other.close()
+        assert store.seq == 30
+
+
 async def test_a_stolen_epoch_stops_the_old_owner(path: Path, writing: Any) -> None:
     import sqlite3
 
@@ -248,3 +289,21 @@ async def test_a_stolen_epoch_stops_the_old_owner(path: Path, writing: Any) -> N
     with pytest.raises(StoreLost):
         await store.fetch("owner")
     await store.close()
+
+
+async def test_of_several_that_start_at_once_one_owns_it_and_is_named(path: Path) -> None:
+    script = OWNER.replace("store = await", "store = None\n    store = await").replace(
+        "asyncio.run(main())",
+        "from flowlet.errors import StoreOwned\ntry:\n    asyncio.run(main())\nexcept StoreOwned as error:\n    print('refused', error.pid)",
+    )
+    for _ in range(2):
+        racers = [
+            subprocess.Popen([sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        said = {racer.pid: racer.stdout.readline().split() for racer in racers if racer.stdout is not None}
+        owners = [pid for pid, words in said.items() if words[0] != "refused"]
+        assert len(owners) == 1
+        assert [words for pid, words in said.items() if pid not in owners] == [["refused", str(owners[0])]] * 2
+        for racer in racers:
+            end(racer)
