@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,8 @@ def test_a_sensor_that_fails_silently_looks_again() -> None:
 
 
 def test_a_body_past_its_execution_timeout_is_timed_out() -> None:
+    gate = threading.Event()
+
     with DAG("slow") as dag:
 
         @task(execution_timeout=timedelta(milliseconds=50))
@@ -225,13 +228,12 @@ def test_a_body_past_its_execution_timeout_is_timed_out() -> None:
 
         @task(execution_timeout=timedelta(milliseconds=50))
         def stuck() -> None:
-            import threading
-
-            threading.Event().wait(20)
+            gate.wait(60)
 
         forever()
         stuck()
     shape = dag.test().as_dict()
+    gate.set()
     assert shape["tasks"] == {"forever": "failed", "stuck": "failed"}
     assert "execution_timeout" in shape["reasons"]["stuck"]
 
