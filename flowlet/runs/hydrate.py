@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.plan import count
-from flowlet.runs.states import NONE, RUNNING, TERMINAL
+from flowlet.runs.states import NONE, TERMINAL
 
 if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec
@@ -72,8 +72,3 @@ def _count_all(run: ActiveRun) -> None:
         if ti.state != NONE:
             ti.released = True
             run.released += 1
-
-
-def was_executing(ti: TaskInstance) -> bool:
-    """Its attempt had started and nobody wrote how it ended."""
-    return ti.state == RUNNING

@@ -11,17 +11,18 @@ from flowlet.clock import from_micros, iso
 from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
 from flowlet.runs import plan
 from flowlet.runs.instances import ActiveRun, TaskInstance
-from flowlet.runs.moves import AddRun, AddTask, AddTick, DeletePool, MoveCursor, PauseDag, PutPool
+from flowlet.runs.moves import AddRun, AddTask, DeletePool, PauseDag, PutPool
 from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import registration, requests, ticks
+from flowlet.scheduler import registration, reloading, requests, schedules
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 
 if TYPE_CHECKING:
     from flowlet.timetables import Interval
 
+_OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "release_task", "archive_attempt"})
 _DUE = frozenset({UP_FOR_RETRY, UP_FOR_RESCHEDULE, RUNNING})
 
 
@@ -140,9 +141,9 @@ class Brain:
         if date is not None and any(run.logical_date == date for run in entry.active.values()):
             raise RunExists(f"DAG {entry.spec.dag_id!r} has a run with logical date {iso(date)} already")
         interval = None if date is None else entry.schedule.timetable.infer_manual(date)
-        return self._make_run(entry, run_id, request.run_type, date, interval, turn, conf=request.conf, past=request.past)
+        return self.make_run(entry, run_id, request.run_type, date, interval, turn, conf=request.conf, past=request.past)
 
-    def _make_run(
+    def make_run(
         self, entry: Entry, run_id: str, run_type: str, date: int | None, interval: Interval | None, turn: Turn,
         *, conf: str = "{}", due: int | None = None, past: Any = None,
     ) -> ActiveRun:  # fmt: skip
@@ -159,7 +160,7 @@ class Brain:
             entry.newest_date = max(entry.newest_date or date, date)
         turn.runs.append(run)
         self.adopt(entry, run, past)
-        self._begin_queued(entry, turn)
+        self.begin_queued(entry, turn)
         return run
 
     def adopt(self, entry: Entry, run: ActiveRun, past: Any = None) -> None:
@@ -177,7 +178,7 @@ class Brain:
         else:
             entry.running += 1
 
-    def _begin_queued(self, entry: Entry, turn: Turn) -> None:
+    def begin_queued(self, entry: Entry, turn: Turn) -> None:
         """Let queued runs begin while there is room; say of the first that cannot why."""
         while (run := entry.next_queued()) is not None:
             run.held = self._held(entry, run, turn)
@@ -187,7 +188,7 @@ class Brain:
             entry.running += 1
             plan.begin(run, turn)
             if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
-                self._at(turn.now + entry.spec.dagrun_timeout, "timeout", run)
+                self.at(turn.now + entry.spec.dagrun_timeout, "timeout", run)
 
     def _held(self, entry: Entry, run: ActiveRun, turn: Turn) -> str | None:
         if not self.executing or entry.dag is None:
@@ -199,7 +200,7 @@ class Brain:
         if entry.running >= entry.spec.max_active_runs:
             return f"max_active_runs ({entry.running} of {entry.spec.max_active_runs} active)"
         if run.logical_date is not None and run.logical_date > turn.now:
-            self._at(run.logical_date, "begin", entry)
+            self.at(run.logical_date, "begin", entry)
             return f"its logical date {iso(run.logical_date)} is in the future"
         return None
 
@@ -219,9 +220,9 @@ class Brain:
                 entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
             entry.remember(run)
             self._pause_after_failures(entry, run, turn)
-            self._begin_queued(entry, turn)
+            self.begin_queued(entry, turn)
             if entry.waits:
-                self._plan_ticks(entry, turn)
+                schedules.plan(self, entry, turn)
 
     def _pause_after_failures(self, entry: Entry, run: ActiveRun, turn: Turn) -> None:
         limit = entry.spec.max_consecutive_failed_dag_runs
@@ -229,42 +230,7 @@ class Brain:
             self._set_paused(entry, True, turn)
             turn.event("paused", f"the last {limit} runs failed (max_consecutive_failed_dag_runs)", run=run)
 
-    # -- schedules -----------------------------------------------------------------------------------
-
-    def _plan_ticks(self, entry: Entry, turn: Turn) -> None:
-        if not self.schedules or entry.paused or entry.dag is None:
-            return
-        before = ticks.rewind(entry.schedule, entry.cursor, turn.now)
-        if before is not None:
-            self._carry_plan(entry, before, turn)
-        self._carry_plan(entry, ticks.plan_ticks(entry.schedule, entry.cursor, turn.now, room=entry.room), turn)
-
-    def _carry_plan(self, entry: Entry, tick_plan: ticks.TickPlan, turn: Turn) -> None:
-        """Runs, spans and cursor of one plan: one transaction."""
-        dag_id = entry.spec.dag_id
-        made = [self._run_tick(entry, due, interval, turn) for due, interval in tick_plan.ticks_to_run]
-        for span in tick_plan.spans:
-            run = None if span.merged_into is None else made[span.merged_into]
-            turn.moves.add_tick.append(
-                AddTick(dag_id, span.due_at, span.until, span.count, span.outcome, span.reason, None if run is None else run.id)
-            )
-        if tick_plan.cursor is not None and tick_plan.cursor != entry.cursor:
-            entry.cursor = tick_plan.cursor
-            turn.moves.move_cursor.append(MoveCursor(tick_plan.cursor, dag_id))
-        entry.next_due, entry.waits = tick_plan.next_due, tick_plan.waits
-        if entry.next_due is not None:
-            self._at(entry.next_due, "tick", entry)
-
-    def _run_tick(self, entry: Entry, due: int, interval: Interval, turn: Turn) -> ActiveRun | None:
-        date = interval.logical_date
-        if any(run.logical_date == date for run in entry.active.values()):
-            self._date_taken(entry.spec.dag_id, due, turn)
-            return None
-        run_id = f"scheduled__{from_micros(due).isoformat()}"
-        return self._make_run(entry, run_id, "scheduled", date, interval, turn, due=due)
-
-    def _date_taken(self, dag_id: str, due: int, turn: Turn) -> None:
-        turn.moves.add_tick.append(AddTick(dag_id, due, due, 1, ticks.SKIPPED, ticks.DATE_TAKEN, None))
+    # -- pausing, and the clock ------------------------------------------------------------------------
 
     def _pause(self, request: requests.Pause, turn: Turn) -> None:
         entry = self.entry(request.dag_id)
@@ -279,14 +245,13 @@ class Brain:
             entry.next_due = None
             return
         self.admission.reopened(entry.gate)
-        if self.schedules and entry.dag is not None:
-            self._carry_plan(entry, ticks.skip_to_now(entry.schedule, entry.cursor, turn.now), turn)
-        self._begin_queued(entry, turn)
+        schedules.skip_to_now(self, entry, turn)
+        self.begin_queued(entry, turn)
 
     def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
         turn.event("clock_jump", request.text)
         for entry in self.entries.values():
-            self._plan_ticks(entry, turn)
+            schedules.plan(self, entry, turn)
 
     # -- pools ---------------------------------------------------------------------------------------
 
@@ -308,25 +273,25 @@ class Brain:
 
     # -- time ----------------------------------------------------------------------------------------
 
-    def _at(self, moment: int, kind: str, what: Any) -> None:
+    def at(self, moment: int, kind: str, what: Any) -> None:
         self._timer_number += 1
         heappush(self._timers, (moment, self._timer_number, kind, what))
 
     def _set_timers(self, turn: Turn) -> None:
         for ti in turn.wake:
             if ti.wake_at is not None and ti.state in _DUE:
-                self._at(ti.wake_at, "task", ti)
+                self.at(ti.wake_at, "task", ti)
 
     def _fire(self, turn: Turn) -> None:
         while self._timers and self._timers[0][0] <= turn.now:
             at, _, kind, what = heappop(self._timers)
             if kind == "tick":
                 if what.next_due == at:
-                    self._plan_ticks(what, turn)
+                    schedules.plan(self, what, turn)
             elif kind == "task":
                 self._wake(what, at, turn)
             elif kind == "begin":
-                self._begin_queued(what, turn)
+                self.begin_queued(what, turn)
             elif what.state == RUNNING:
                 plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
 
@@ -381,24 +346,21 @@ class Brain:
 
     # -- after the commit ----------------------------------------------------------------------------
 
-    def refused(self, conflicts: Iterable[Any], turn: Turn) -> list[Any]:
-        """What the file did not take. Gives further requests that set it right."""
-        further: list[Any] = []
+    def refused(self, conflicts: Iterable[Any], turn: Turn) -> list[ActiveRun]:
+        """What the file did not take. Gives the runs whose rows are not as they were left: to be read again."""
         lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
-        lost_tasks = {c.move.id for c in conflicts if c.kind in ("start_task", "end_task", "settle_task", "release_task")}
+        lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
+        ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("begin_run", "end_run")}
         for run in turn.runs:
             if run.id in lost_runs:
                 self._forget(run, turn)
-        dropped = [ti for ti in turn.start if ti.run.id in lost_runs or ti.id in lost_tasks]
-        for ti in dropped:
+        for ti in [ti for ti in turn.start if ti.run.id in lost_runs or ti.id in lost_tasks]:
             turn.start.remove(ti)
             self.in_flight -= 1
             self.admission.parallel.used -= 1
-        further += [
-            requests.Note("conflict", f"the row {task} of task_instance was changed by somebody else; a move was refused")
-            for task in lost_tasks
-        ]
-        return further
+        stale = {ti.run.id: ti.run for ti in turn.touched if ti.id in lost_tasks}
+        stale |= {run.id: run for entry in self.entries.values() for run in entry.known() if run.id in ended}
+        return [run for run in stale.values() if run.id not in lost_runs]
 
     def _forget(self, run: ActiveRun, turn: Turn) -> None:
         """A new run whose run_id or date is taken never was."""
@@ -459,6 +421,7 @@ _APPLY: dict[type, Any] = {
     requests.DeletePool: Brain._delete_pool,
     requests.Note: Brain._note,
     requests.Interrupt: Brain._interrupt,
+    requests.Reload: reloading.reload,
     requests.ClockJumped: Brain._clock_jumped,
 }
 

@@ -58,6 +58,10 @@ class Entry:
         """A run that is not over on file, or None."""
         return self.active.get(run_id) or self.closing.get(run_id)
 
+    def known(self) -> list[ActiveRun]:
+        """All runs that are not over on file."""
+        return [*self.active.values(), *self.closing.values()]
+
     def enqueue(self, run: ActiveRun) -> None:
         heappush(self.queue, (run.run_after, run.id, run))
 

@@ -113,9 +113,18 @@ class Scheduler:
         if turn.moves:
             conflicts = await self._commit(turn.moves)
             if conflicts:
-                self._inbox.extend(self.brain.refused(conflicts, turn))
+                await self._read_again(self.brain.refused(conflicts, turn), turn)
         self._carry_out(turn)
         self._asked, self._turn = [], None
+
+    async def _read_again(self, runs: list[ActiveRun], turn: Turn) -> None:
+        """Runs whose rows somebody else changed: what the file says of them goes into the next turn."""
+        for run in runs:
+            if run in turn.over:
+                turn.over.remove(run)
+            rows = await self.store.fetch("run", dag_id=run.dag_id, run_id=run.run_id)
+            tasks = await self.store.fetch("tasks_of_run", run=run.id)
+            self.post(requests.Reload(run, rows[0] if rows else None, tasks))
 
     def _look_at_threads(self) -> None:
         """Too many abandoned threads: no further `def` body starts until some have ended."""

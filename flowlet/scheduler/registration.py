@@ -9,7 +9,7 @@ from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.moves import AddTask, PutDag
 from flowlet.runs.states import NONE, QUEUED, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
-from flowlet.scheduler import ticks
+from flowlet.scheduler import schedules, ticks
 from flowlet.scheduler.entry import Entry
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def register(brain: Brain, request: Register, turn: Turn) -> None:
     if not brain.executing:
         return
     _warn_of_pools(brain, entry, turn)
-    brain._begin_queued(entry, turn)
-    brain._plan_ticks(entry, turn)
+    brain.begin_queued(entry, turn)
+    schedules.plan(brain, entry, turn)
 
 
 def _take_over_row(entry: Entry, row: Any, turn: Turn) -> None:
@@ -62,18 +62,9 @@ def _edited_schedule(entry: Entry, old: ticks.Schedule, turn: Turn) -> int | Non
         return entry.cursor
     moved = ticks.change_schedule(old, entry.schedule, entry.cursor, turn.now)
     for span in moved.spans:
-        turn.moves.add_tick.append(
-            ticks_row(entry.spec.dag_id, span)
-        )
+        turn.moves.add_tick.append(schedules.span_row(entry.spec.dag_id, span))
     entry.cursor = moved.cursor
     return entry.cursor
-
-
-def ticks_row(dag_id: str, span: ticks.TickSpan) -> Any:
-    """A span without a run of its own, as a move."""
-    from flowlet.runs.moves import AddTick
-
-    return AddTick(dag_id, span.due_at, span.until, span.count, span.outcome, span.reason, None)
 
 
 def _replace(before: Entry, entry: Entry) -> None:
@@ -90,7 +81,7 @@ def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, past: Any
     brain.adopt(entry, run, (run.logical_date - 1, past) if past is not None and run.logical_date is not None else None)
     for row in vanished:
         _remove(row, turn)
-    _add_new_tasks(brain, run, turn)
+    add_new_tasks(brain, run, turn)
     if not brain.executing or run.state == QUEUED:
         return
     interrupted = [ti for ti in run.tasks if ti.state == RUNNING]
@@ -98,10 +89,11 @@ def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, past: Any
         plan.interrupt(ti, "the process that ran it went away", turn, crashed=True)
         turn.event("recovered", f"try {ti.try_number} was interrupted by the end of its process; now {ti.state}", ti=ti)
     if run.state == RUNNING:
-        _go_on(brain, entry, run, set(interrupted), turn)
+        go_on(brain, entry, run, set(interrupted), turn)
 
 
-def _go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInstance], turn: Turn) -> None:
+def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInstance], turn: Turn) -> None:
+    """What the file says was on its way goes on."""
     for ti in run.tasks:
         if ti in interrupted:
             continue
@@ -110,7 +102,7 @@ def _go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInst
         elif ti.state in (UP_FOR_RETRY, UP_FOR_RESCHEDULE):
             turn.wake.append(ti)
     if entry.spec.dagrun_timeout is not None and run.started_at is not None:
-        brain._at(run.started_at + entry.spec.dagrun_timeout, "timeout", run)
+        brain.at(run.started_at + entry.spec.dagrun_timeout, "timeout", run)
     plan.resume(run, turn)
 
 
@@ -123,7 +115,7 @@ def _remove(row: Any, turn: Turn) -> None:
         turn.moves.settle_task.append(SettleTask(REMOVED, "the DAG no longer has this task", None, turn.now, row[0], row[4]))
 
 
-def _add_new_tasks(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+def add_new_tasks(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     """A task that the DAG did not have when the run was made."""
     for ti in run.tasks:
         if ti.id == 0:

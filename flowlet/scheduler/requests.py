@@ -106,3 +106,11 @@ class Interrupt(NamedTuple):
     """The engine stops while a sensor waits between two pokes."""
 
     ti: TaskInstance
+
+
+class Reload(NamedTuple):
+    """Rows of a run are not as they were left. `row` is what the file has of it now, or None."""
+
+    run: ActiveRun
+    row: Sequence[Any] | None
+    tasks: Sequence[Sequence[Any]]

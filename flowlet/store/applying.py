@@ -52,13 +52,20 @@ def all_at_once(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
 
 
 def one_by_one(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
-    """Each move in a savepoint of its own: a conflict costs itself and what hangs on it, nothing else."""
+    """Each move in a savepoint of its own: a conflict costs itself and what hangs on it, nothing else.
+
+    On a conflict of one of its tasks hangs all that was decided next for that run: what it settles, what it
+    starts, how it ends. Attempts of the run that did end keep their ends and their values.
+    """
     conflicts: list[Conflict] = []
-    fallen = _Fallen()
+    fallen = _Fallen(connection)
     for slot in ORDER:
         statements = [(sql, counted) for name, sql, counted in PLAN if name == slot]
         for move in getattr(moves, slot):
             if fallen.take_along(slot, move):
+                continue
+            if fallen.is_shaken(slot, move):
+                conflicts.append(Conflict(slot, move, "it was decided on a row that is not as expected"))
                 continue
             because = _attempt(connection, statements, fallen.recast(slot, move))
             if because is not None:
@@ -93,9 +100,12 @@ def _account(connection: sqlite3.Connection, tick: AddTick | None) -> None:
 class _Fallen:
     """The rows that were refused, and so whatever else names them."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._runs: set[int] = set()
         self._tasks: set[int] = set()
+        self._shaken: set[int] = set()
+        """Runs of which a row is not as it was left."""
 
     def note(self, slot: str, move: Any) -> AddTick | None:
         """Remember a refused move; what becomes of its tick, if it had one."""
@@ -106,7 +116,22 @@ class _Fallen:
                 return AddTick(move.dag_id, move.due_at, move.due_at, 1, "skipped", reason, None)
         elif slot in {"add_task", "end_task", "release_task"}:
             self._tasks.add(move.id)
+        if slot in _OF_A_TASK:
+            self._shaken |= self._run_of(move.id)
+        elif slot == "begin_run":
+            self._shaken.add(move.id)
         return None
+
+    def is_shaken(self, slot: str, move: Any) -> bool:
+        """The move follows from something about its run that is not so."""
+        if not self._shaken:
+            return False
+        if slot == "end_run":
+            return move.id in self._shaken
+        return slot in _FOLLOWS and not self._shaken.isdisjoint(self._run_of(move.id))
+
+    def _run_of(self, task: int) -> set[int]:
+        return {run for (run,) in self._connection.execute(SQL["run_of_task"], (task,))}
 
     def take_along(self, slot: str, move: Any) -> bool:
         """The move belongs to a refused run or attempt."""
@@ -128,4 +153,5 @@ class _Fallen:
         return move
 
 
+_FOLLOWS: Final = frozenset({"settle_task", "archive_attempt", "start_task"})
 _OF_A_TASK: Final = frozenset({"end_task", "release_task", "settle_task", "archive_attempt", "start_task"})

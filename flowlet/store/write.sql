@@ -123,3 +123,7 @@ UPDATE dag SET cursor = ?1 WHERE dag_id = ?2;
 -- name: add_event
 INSERT INTO event (at, kind, dag_id, run_id, task_id, map_index, try_number, text)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: run_of_task
+-- Whose task instance it is: what was decided for a run hangs together.
+SELECT run FROM task_instance WHERE id = ?1;

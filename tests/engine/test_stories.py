@@ -309,6 +309,68 @@ async def test_a_run_that_is_asked_for_while_its_end_is_written_is_the_run_itsel
         assert again._run is first._run
 
 
+@pytest.mark.parametrize(
+    ("meddling", "state", "attempts"),
+    [
+        ("UPDATE task_instance SET state = 'success', outcome = 'succeeded', ended_at = 1 WHERE task_id = 'held'", "success", 1),
+        ("UPDATE task_instance SET state = 'none', try_number = 0, started_at = NULL WHERE task_id = 'held'", "success", 1),
+        ("UPDATE run SET state = 'failed', ended_at = 1", "failed", 1),
+    ],
+)
+async def test_a_run_whose_rows_somebody_else_changed_is_read_again_and_ends(
+    tmp_path: Path, meddling: str, state: str, attempts: int
+) -> None:
+    path, started, gate = tmp_path / "flowlet.db", asyncio.Event(), asyncio.Event()
+    with DAG("meddled") as dag:
+
+        @task
+        async def held() -> int:
+            started.set()
+            await gate.wait()
+            return 1
+
+        held() >> EmptyOperator(task_id="after")
+    async with Engine(path, dags=[dag], durability="process") as engine:
+        run = await engine.trigger("meddled")
+        await started.wait()
+        with sqlite3.connect(path) as db:
+            db.execute(meddling)
+        db.close()
+        gate.set()
+        await asyncio.wait_for(run.wait(), 10)
+        assert run.state == state
+        again = await (await engine.trigger("meddled")).wait()
+        assert again.state == "success"
+    assert rows(path, "SELECT count(*) FROM events WHERE kind = 'conflict'") == [(1,)]
+    assert len(rows(path, f"SELECT 1 FROM attempts WHERE run_id = '{run.run_id}' AND task_id = 'held'")) == attempts
+
+
+async def test_without_catchup_what_comes_due_at_max_active_runs_is_coalesced_into_the_next_run(tmp_path: Path) -> None:
+    path, gate, started = tmp_path / "flowlet.db", asyncio.Event(), asyncio.Event()
+    with DAG("minutes", schedule="* * * * *", max_active_runs=1) as dag:
+
+        @task
+        async def held() -> None:
+            started.set()
+            await gate.wait()
+
+        held()
+    clock = VirtualClock(NEW_YEAR + timedelta(milliseconds=1))
+    async with Engine(path, dags=[dag], clock=clock, durability="process", control=False) as engine:
+        clock.set(NEW_YEAR + timedelta(minutes=1))
+        await started.wait()
+        clock.set(NEW_YEAR + timedelta(minutes=5))
+        gate.set()
+        first = await engine.run("minutes", "scheduled__2026-01-01T00:01:00+00:00")
+        await first.wait()
+        await (await engine.run("minutes", "scheduled__2026-01-01T00:05:00+00:00")).wait()
+    assert rows(path, "SELECT due_at, outcome, count FROM ticks ORDER BY due_at") == [
+        ("2026-01-01T00:01:00.000000Z", "ran", 1),
+        ("2026-01-01T00:02:00.000000Z", "coalesced", 3),
+        ("2026-01-01T00:05:00.000000Z", "ran", 1),
+    ]
+
+
 async def test_a_cancelled_run_is_failed_and_what_waits_is_skipped() -> None:
     import asyncio
 

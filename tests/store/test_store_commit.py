@@ -114,12 +114,24 @@ async def test_terminal_states_absorb(store: Store, writing: Any) -> None:
 
 
 async def test_one_conflict_never_costs_the_others(store: Store, writing: Any) -> None:
-    await store.commit(writing().run().task(1).task(2).task(3).start(1).start(2).moves)
+    await store.commit(writing().run().task(1).task(2).run(2, "other").task(3, 2).start(1).start(2).moves)
     conflicts = await store.commit(writing().end(1).end(1).end(2).xcom(2, "2").start(3).end_run(9).moves)
     assert kinds(conflicts) == [("end_task", 1), ("end_run", 9)]
     ended = ("success", 1, "succeeded")
-    assert [await state_of(store, ti) for ti in (1, 2, 3)] == [ended, ended, ("running", 1, None)]
+    assert [await state_of(store, ti) for ti in (1, 2)] == [ended, ended]
+    assert await store.fetch("task_states", run=2) == [("task_3", -1, "running")]
     assert await store.fetch("xcoms_of_task", ti=2) == [("return_value", "2")]
+
+
+async def test_what_was_decided_next_for_a_run_hangs_on_its_rows(store: Store, writing: Any) -> None:
+    """An end that is refused had consequences: none of them is written, but what did end keeps its end."""
+    await store.commit(writing().run().task(1).task(2).task(3).start(2).moves)
+    turn = writing().end(1).end(2).xcom(2, "2").start(3).end_run(1)
+    assert kinds(await store.commit(turn.moves)) == [("end_task", 1), ("start_task", 3), ("end_run", 1)]
+    states = [await state_of(store, ti) for ti in (1, 2, 3)]
+    assert states == [("none", 0, None), ("success", 1, "succeeded"), ("none", 0, None)]
+    assert await store.fetch("xcoms_of_task", ti=2) == [("return_value", "2")]
+    assert [row[4] for row in await store.fetch("active_runs")] == ["running"]
 
 
 async def test_a_refused_run_takes_along_what_is_its_own_and_nothing_else(store: Store, writing: Any) -> None:

@@ -1,0 +1,73 @@
+"""A run whose rows somebody else changed is read again from the file, which is right (law 4).
+
+The run stays the same object, so whoever waits for it goes on waiting; its instances are new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowlet.runs import plan
+from flowlet.runs.hydrate import run_from_rows
+from flowlet.runs.states import QUEUED, RUNNING
+from flowlet.scheduler import registration
+
+if TYPE_CHECKING:
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.runs.turn import Turn
+    from flowlet.scheduler.brain import Brain
+    from flowlet.scheduler.requests import Reload
+
+
+def reload(brain: Brain, request: Reload, turn: Turn) -> None:
+    """Take over what the file says of a run; bodies that were under way are stopped, and start again as
+    tries that do not count."""
+    run, entry = request.run, brain.entries[request.run.dag_id]
+    _let_go(brain, run, turn)
+    entry.closing.pop(run.run_id, None)
+    turn.event("conflict", "its rows were changed by somebody else; it was read again from the file", run=run)
+    if request.row is None:
+        return _vanish(brain, run, turn)
+    fresh, _ = run_from_rows(entry.spec, request.row, request.tasks)
+    run.tasks, run.unfinished, run.released = fresh.tasks, fresh.unfinished, fresh.released
+    run.state, run.started_at, run.ended_at, run.reason = fresh.state, fresh.started_at, fresh.ended_at, fresh.reason
+    run.past_waiting.clear()
+    for ti in run.tasks:
+        ti.run = run
+    return _go_on(brain, run, turn)
+
+
+def _let_go(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    for ti in run.tasks:
+        if ti.holds:
+            brain.admission.release(ti)
+        if ti.work is not None:
+            turn.stop.append(ti.work)
+            ti.work = None
+        ti.released = False
+
+
+def _vanish(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    """The run's row is gone."""
+    brain.entries[run.dag_id].active.pop(run.run_id, None)
+    run.state, run.reason, run.ended_at = "failed", "its row was deleted by somebody else", turn.now
+    turn.over.append(run)
+
+
+def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    entry = brain.entries[run.dag_id]
+    registration.add_new_tasks(brain, run, turn)
+    if run.state not in (QUEUED, RUNNING):
+        entry.active.pop(run.run_id, None)
+        turn.over.append(run)
+        return
+    entry.active[run.run_id] = run
+    entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
+    if run.state == QUEUED:
+        entry.enqueue(run)
+        brain.begin_queued(entry, turn)
+        return
+    executing = [ti for ti in run.tasks if ti.state == RUNNING]
+    for ti in executing:
+        plan.interrupt(ti, "its row was changed by somebody else", turn, crashed=False)
+    registration.go_on(brain, entry, run, set(executing), turn)
