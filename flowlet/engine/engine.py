@@ -13,11 +13,11 @@ import anyio
 from flowlet import events, settings
 from flowlet.authoring.spec import DagSpec
 from flowlet.clock import Clock, SystemClock, to_micros
+from flowlet.engine import rows
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import Values, types_in
 from flowlet.errors import EngineClosed, FlowletError, RunNotFound, TaskNotFound
 from flowlet.registry.registry import Registry
-from flowlet.runs.hydrate import run_from_rows
 from flowlet.scheduler import requests
 from flowlet.scheduler.brain import Brain, same_run
 from flowlet.scheduler.loop import Scheduler
@@ -195,56 +195,24 @@ class Engine:
             if name == "default_pool":
                 self._default_pool = slots
             self._scheduler.post(requests.SetPool(name, slots))
-        runs = await self._active_rows(store)
+        runs = await rows.active_runs(store)
         self._reap(store, runs)
-        for entry in self.registry.list_():
-            await self._register(store, entry.dag, entry.spec, on_file.get(entry.spec.dag_id), runs)
+        known: list[tuple[DAG | None, DagSpec]] = [(entry.dag, entry.spec) for entry in self.registry.list_()]
         if not self._execute:
-            for dag_id in on_file.keys() - {entry.spec.dag_id for entry in self.registry.list_()}:
-                await self._register(store, None, DagSpec.from_json(on_file[dag_id][2]), on_file[dag_id], runs)
+            others = on_file.keys() - {spec.dag_id for _, spec in known}
+            known += [(None, DagSpec.from_json(on_file[dag_id][2])) for dag_id in others]
+        for dag, spec in known:
+            row = on_file.get(spec.dag_id)
+            self._scheduler.post(await rows.registration(store, dag, spec, row, runs.get(spec.dag_id, ())))
 
     def _reap(self, store: Store, runs: Mapping[str, Any]) -> None:
         """What bodies of a killed engine still run must end before they start again."""
-        interrupted = any(task[4] == "running" for active in runs.values() for _, tasks in active for task in tasks)
-        if self._execute and interrupted and not store.in_memory and self._scheduler is not None:
+        if self._execute and rows.was_interrupted(runs) and not store.in_memory and self._scheduler is not None:
             from flowlet.executors.leftovers import kill_leftovers
 
             killed = kill_leftovers(store.path)
             if killed:
                 self._scheduler.post(requests.Note("leftovers_killed", f"processes of interrupted attempts: {killed}"))
-
-    async def _register(self, store: Store, dag: DAG | None, spec: DagSpec, row: Any, runs: Mapping[str, Any]) -> None:
-        assert self._scheduler is not None  # noqa: S101  opened
-        newest = past = None
-        if row is not None:
-            ((newest,),) = await store.fetch("newest_logical_date", dag_id=spec.dag_id)
-            past = await self._past(store, spec, newest)
-        mine = [(run, tasks, None) for run, tasks in runs.get(spec.dag_id, ())]
-        self._scheduler.post(requests.Register(dag, spec, row, mine, newest, past))
-
-    async def _past(self, store: Store, spec: DagSpec, newest: int | None) -> Any:
-        """The latest run on file, for depends_on_past."""
-        if newest is None or not any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
-            return None
-        return await self._run_before(store, spec, newest + 1)
-
-    async def _run_before(self, store: Store, spec: DagSpec, date: int) -> Any:
-        name = "previous_scheduled_run" if spec.catchup else "previous_run"
-        rows = await store.fetch(name, dag_id=spec.dag_id, logical_date=date)
-        if not rows:
-            return None
-        states = await store.fetch("task_states", run=rows[0][0])
-        return rows[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1}
-
-    async def _active_rows(self, store: Store) -> dict[str, list[tuple[Any, list[Any]]]]:
-        """dag_id to its active runs on file, each with the rows of its tasks."""
-        by_run: dict[int, list[Any]] = {}
-        for row in await store.fetch("active_tasks"):
-            by_run.setdefault(row[1], []).append(row)
-        by_dag: dict[str, list[tuple[Any, list[Any]]]] = {}
-        for row in await store.fetch("active_runs"):
-            by_dag.setdefault(row[1], []).append((row, by_run.get(row[0], [])))
-        return by_dag
 
     async def _open_control(self) -> None:
         from flowlet.engine.control import ControlServer, control_path
@@ -313,7 +281,7 @@ class Engine:
                 return DagRun(self, same_run(known, request))
         past = None
         if entry.has_past and date is not None and date != requests.NOW:
-            past = await self._run_before(store, entry.spec, date)
+            past = await rows.run_before(store, entry.spec, date)
         run = await scheduler.ask(requests.Trigger, *request[:4], past)
         return DagRun(self, run)
 
@@ -362,13 +330,11 @@ class Engine:
         self.check()
         scheduler, store = self._parts()
         entry = self.registry.add(dag)
-        rows = await store.fetch("dag", dag_id=entry.spec.dag_id)
-        row = rows[0] if rows else None
+        row = await rows.of_dag(store, entry.spec.dag_id)
         known = entry.spec.dag_id in self.brain.entries
-        runs = {} if known else await self._active_rows(store)
-        newest = (await store.fetch("newest_logical_date", dag_id=entry.spec.dag_id))[0][0] if row else None
-        mine = [(run, tasks, None) for run, tasks in runs.get(entry.spec.dag_id, ())]
-        await scheduler.ask(requests.Register, dag, entry.spec, row, mine, newest, await self._past(store, entry.spec, newest))
+        active = () if known else (await rows.active_runs(store)).get(entry.spec.dag_id, ())
+        request = await rows.registration(store, dag, entry.spec, row, active)
+        await scheduler.ask(requests.Register, *request[:-1])
 
     def dags(self) -> list[str]:
         """The ids of all registered DAGs."""
@@ -405,29 +371,11 @@ class Engine:
 
     async def load_xcoms(self, run: ActiveRun) -> None:
         """The values of a run that a restart left in the file only."""
-        _, store = self._parts()
-        values: dict[tuple[str, int], list[tuple[str, str]]] = {}
-        for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
-            values.setdefault((task_id, map_index), []).append((key, value))
-        for ti in run.tasks:
-            if ti.xcoms is None:
-                ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))
+        await rows.load_xcoms(self._parts()[1], run)
 
     async def _find(self, dag_id: str, run_id: str) -> ActiveRun | None:
         """A run that is on file only."""
-        _, store = self._parts()
-        rows = await store.fetch("run", dag_id=dag_id, run_id=run_id)
-        if not rows:
-            return None
-        entry = self.brain.entry(dag_id)
-        run, _ = run_from_rows(entry.spec, rows[0], await store.fetch("tasks_of_run", run=rows[0][0]))
-        run.tasks = [ti for ti in run.tasks if ti.id]
-        for task_id, _, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
-            ti = next((ti for ti in run.tasks if ti.spec.task_id == task_id), None)
-            if ti is not None and outcome in ("failed", "timed_out"):
-                ti.errors = [*(ti.errors or ()), error or outcome]
-        await self.load_xcoms(run)
-        return run
+        return await rows.find_run(self._parts()[1], self.brain.entry(dag_id).spec, run_id)
 
     def _conf(self, entry: Any, conf: Mapping[str, Any] | None) -> str:
         """conf as JSON text, checked against the DAG's params."""

@@ -1,0 +1,88 @@
+"""What the engine reads from the file: what a DAG left there when it is registered, and finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowlet.runs.hydrate import run_from_rows
+from flowlet.runs.states import RUNNING
+from flowlet.scheduler.requests import Register
+
+if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.spec import DagSpec
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.store import Store
+
+Active = Sequence[tuple[Any, list[Any]]]
+"""Rows of runs that are not over, each with the rows of its tasks."""
+
+
+async def active_runs(store: Store) -> dict[str, list[tuple[Any, list[Any]]]]:
+    """dag_id to its active runs."""
+    tasks: dict[int, list[Any]] = {}
+    for row in await store.fetch("active_tasks"):
+        tasks.setdefault(row[1], []).append(row)
+    by_dag: dict[str, list[tuple[Any, list[Any]]]] = {}
+    for row in await store.fetch("active_runs"):
+        by_dag.setdefault(row[1], []).append((row, tasks.get(row[0], [])))
+    return by_dag
+
+
+def was_interrupted(runs: Mapping[str, Active]) -> bool:
+    """Some body was executing when the last owner ended."""
+    return any(task[4] == RUNNING for active in runs.values() for _, tasks in active for task in tasks)
+
+
+async def of_dag(store: Store, dag_id: str) -> Any:
+    """The row of a DAG, or None."""
+    found = await store.fetch("dag", dag_id=dag_id)
+    return found[0] if found else None
+
+
+async def registration(store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active) -> Register:
+    """A DAG together with all that the file knows of it."""
+    newest = past = None
+    if row is not None:
+        ((newest,),) = await store.fetch("newest_logical_date", dag_id=spec.dag_id)
+        if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
+            past = await run_before(store, spec, newest + 1)
+    runs = [(run, tasks, None) for run, tasks in active]
+    return Register(dag, spec, row, runs, newest, past)
+
+
+async def run_before(store: Store, spec: DagSpec, date: int) -> tuple[int, dict[str, str]] | None:
+    """(logical date, task states) of the run before a date: for depends_on_past."""
+    name = "previous_scheduled_run" if spec.catchup else "previous_run"
+    found = await store.fetch(name, dag_id=spec.dag_id, logical_date=date)
+    if not found:
+        return None
+    states = await store.fetch("task_states", run=found[0][0])
+    return found[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1}
+
+
+async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None:
+    """A run as it stands on file, with its values and the errors of its attempts; None if there is none."""
+    found = await store.fetch("run", dag_id=spec.dag_id, run_id=run_id)
+    if not found:
+        return None
+    run, _ = run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]))
+    run.tasks = [ti for ti in run.tasks if ti.id]
+    by_id = {ti.spec.task_id: ti for ti in run.tasks}
+    for task_id, _, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
+        ti = by_id.get(task_id)
+        if ti is not None and outcome in ("failed", "timed_out"):
+            ti.errors = [*(ti.errors or ()), error or outcome]
+    await load_xcoms(store, run)
+    return run
+
+
+async def load_xcoms(store: Store, run: ActiveRun) -> None:
+    """Fill in the values of those instances whose values stand in the file only."""
+    values: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
+        values.setdefault((task_id, map_index), []).append((key, value))
+    for ti in run.tasks:
+        if ti.xcoms is None:
+            ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))
