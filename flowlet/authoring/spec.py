@@ -87,6 +87,7 @@ class DagSpec:
     line: int | None = None
     _by_id: dict[str, TaskSpec] | None = attrs.field(default=None, init=False, repr=False)
     _json: str | None = attrs.field(default=None, init=False, repr=False)
+    _roster: str | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def by_id(self) -> dict[str, TaskSpec]:
@@ -98,11 +99,19 @@ class DagSpec:
     def to_json(self) -> str:
         """Compact, stable text: only what differs from the defaults."""
         if self._json is None:
-            shape = _sparse(self, skip=("tasks", "_by_id", "_json"))
+            shape = _sparse(self, skip=("tasks", "_by_id", "_json", "_roster"))
             shape["version"] = SPEC_VERSION
             shape["tasks"] = [_sparse(task, skip=("index", "downstream")) for task in self.tasks]
             self._json = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
         return self._json
+
+    @property
+    def roster(self) -> str:
+        """What a new run's task instances have from the DAG: JSON, [task_id, retries, operator, pool] of each."""
+        if self._roster is None:
+            rows = [(task.task_id, task.retries, task.operator, task.pool) for task in self.tasks]
+            self._roster = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
+        return self._roster
 
     @property
     def hash(self) -> str:

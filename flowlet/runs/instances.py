@@ -70,7 +70,7 @@ class ActiveRun:
     """One DagRun with its task instances; `tasks[i]` belongs to `spec.tasks[i]`."""
 
     __slots__ = (
-        "conf", "dag_id", "due_at", "ended_at", "facts", "followers", "gate", "held", "id", "interval_end",
+        "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "held", "id", "interval_end",
         "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_waiting", "queued_at", "reason",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "unfinished",
@@ -109,8 +109,9 @@ class ActiveRun:
         self.conf = conf
         self.reason: str | None = None
         self.saved = False
-        """Its rows exist, so moves must be written one by one; before, they enter with the rows."""
+        """Its row exists; before, its state enters with the row."""
         self.tasks: list[TaskInstance] = []
+        self.first_task_id = 0
         self.unfinished = 0
         self.released = 0
         """How many instances are on their way; none and something unfinished is a deadlock."""
@@ -133,6 +134,7 @@ class ActiveRun:
     def populate(self, first_id: int) -> None:
         """Make one instance per task, with contiguous row ids."""
         specs = self.spec.tasks
+        self.first_task_id = first_id
         self.tasks = [TaskInstance(self, spec, first_id + i) for i, spec in enumerate(specs)]
         self.unfinished = len(specs)
         if any(spec.is_setup for spec in specs):

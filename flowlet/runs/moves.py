@@ -3,7 +3,8 @@
 A turn of the scheduler collects its moves in one `Moves`; the store applies it as one transaction, the
 kinds in the order of `Moves.__slots__`, rows of a kind in the order in which they were decided. Every
 update names the state and the attempt that it expects and must change exactly one row (law 4); the
-owner's epoch is guarded once per transaction. Moments are microseconds.
+owner's epoch is guarded once per transaction. Moments are microseconds. Of the moves that come in large
+numbers the first field tells the rows apart: those that are equal in the others are one statement.
 """
 
 from __future__ import annotations
@@ -58,8 +59,18 @@ class AddRun(NamedTuple):
     conf: str
 
 
+class AddTasks(NamedTuple):
+    """All task instances of a new run, none of which has moved yet; their ids are contiguous."""
+
+    run: int
+    first_id: int
+    roster: str
+    """JSON: [task_id, max_tries, operator, pool] of each."""
+    count: int  # type: ignore[assignment]  # as in AddTick
+
+
 class AddTask(NamedTuple):
-    """A task instance of a new run (or one that joined it), in whatever state it enters."""
+    """A task instance that joined a run, in whatever state it enters."""
 
     id: int
     run: int
@@ -85,6 +96,8 @@ class BeginRun(NamedTuple):
 class EndTask(NamedTuple):
     """An attempt ended: running (in `try_number`) -> `state`, which may be scheduled (interrupted)."""
 
+    id: int
+    try_number: int
     state: str
     outcome: str
     reason: str | None
@@ -95,8 +108,6 @@ class EndTask(NamedTuple):
     """When up_for_retry or up_for_reschedule is due."""
     max_tries: int
     crashes: int
-    id: int
-    try_number: int
 
 
 class PutXCom(NamedTuple):
@@ -119,12 +130,12 @@ class ReleaseTask(NamedTuple):
 class SettleTask(NamedTuple):
     """Any move that no attempt made: to scheduled, skipped, upstream_failed, removed, success (bodyless), none."""
 
+    id: int
+    expected: str
     state: str
     reason: str | None
     queued_at: int | None
     ended_at: int | None
-    id: int
-    expected: str
 
 
 class ArchiveAttempt(NamedTuple):
@@ -137,12 +148,12 @@ class ArchiveAttempt(NamedTuple):
 class StartTask(NamedTuple):
     """-> running in `try_number`, from the expected state and the try that the row holds."""
 
-    try_number: int
-    queued_at: int
-    started_at: int
     id: int
     expected: str
     expected_try: int
+    try_number: int
+    queued_at: int
+    started_at: int
 
 
 class EndRun(NamedTuple):
@@ -197,6 +208,7 @@ class Moves:
         "add_event",
         "add_run",
         "add_task",
+        "add_tasks",
         "add_tick",
         "archive_attempt",
         "begin_run",
@@ -219,6 +231,7 @@ class Moves:
         self.put_pool: list[PutPool] = []
         self.delete_pool: list[DeletePool] = []
         self.add_run: list[AddRun] = []
+        self.add_tasks: list[AddTasks] = []
         self.add_task: list[AddTask] = []
         self.begin_run: list[BeginRun] = []
         self.end_task: list[EndTask] = []

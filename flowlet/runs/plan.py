@@ -119,8 +119,7 @@ def start(ti: TaskInstance, turn: Turn) -> None:
     ti.state, ti.blocker = RUNNING, None
     ti.queued_at = turn.now
     ti.started_at, ti.ended_at, ti.wake_at, ti.outcome, ti.reason = started_at, None, None, None, None
-    if ti.run.saved:
-        turn.moves.start_task.append(StartTask(ti.try_number, turn.now, started_at, ti.id, expected, before))
+    turn.moves.start_task.append(StartTask(ti.id, expected, before, ti.try_number, turn.now, started_at))
     turn.start.append(ti)
     turn.touched.append(ti)
 
@@ -133,8 +132,7 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
         ended_at = ti.ended_at = turn.now
         ti.wake_at = None
         _leave(ti)
-    if ti.run.saved:
-        turn.moves.settle_task.append(SettleTask(state, reason, ti.queued_at, ended_at, ti.id, expected))
+    turn.moves.settle_task.append(SettleTask(ti.id, expected, state, reason, ti.queued_at, ended_at))
     turn.touched.append(ti)
 
 
@@ -377,7 +375,7 @@ def _end_row(ti: TaskInstance, state: str, outcome: str, reason: str | None, err
     now = turn.now
     ti.state, ti.outcome, ti.reason, ti.ended_at = state, outcome, reason, now
     turn.moves.end_task.append(
-        EndTask(state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes, ti.id, ti.try_number)
+        EndTask(ti.id, ti.try_number, state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes)
     )
     turn.touched.append(ti)
 

@@ -11,7 +11,7 @@ from flowlet.clock import from_micros, iso
 from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
 from flowlet.runs import plan
 from flowlet.runs.instances import ActiveRun, TaskInstance
-from flowlet.runs.moves import AddRun, AddTask, DeletePool, PauseDag, PutPool
+from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
 from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
@@ -321,7 +321,7 @@ class Brain:
             plan.start(ti, turn)
             self.in_flight += 1
         for ti in turn.ready:
-            if ti.released and ti.state != RUNNING and ti.state not in TERMINAL and (ti.run.saved or ti.run in turn.runs):
+            if ti.released and ti.state != RUNNING and ti.state not in TERMINAL:
                 plan.schedule(ti, turn)
 
     def _file_new_runs(self, turn: Turn) -> None:
@@ -333,15 +333,7 @@ class Brain:
                     run.interval_start, run.interval_end, run.run_after, run.due_at, run.queued_at, run.started_at, run.conf,
                 )
             )  # fmt: skip
-            rows = turn.moves.add_task
-            for ti in run.tasks:
-                spec = ti.spec
-                rows.append(
-                    AddTask(
-                        ti.id, run.id, spec.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, spec.operator,
-                        spec.pool, ti.queued_at, ti.started_at, ti.ended_at,
-                    )
-                )  # fmt: skip
+            turn.moves.add_tasks.append(AddTasks(run.id, run.first_task_id, run.spec.roster, len(run.tasks)))
             run.saved = True
 
     # -- after the commit ----------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _remove(row: Any, turn: Turn) -> None:
     from flowlet.runs.states import REMOVED, TERMINAL
 
     if row[4] not in TERMINAL:
-        turn.moves.settle_task.append(SettleTask(REMOVED, "the DAG no longer has this task", None, turn.now, row[0], row[4]))
+        turn.moves.settle_task.append(SettleTask(row[0], row[4], REMOVED, "the DAG no longer has this task", None, turn.now))
 
 
 def add_new_tasks(brain: Brain, run: ActiveRun, turn: Turn) -> None:

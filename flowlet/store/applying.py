@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from flowlet.runs.moves import AddTick, Moves
+from flowlet.runs.moves import AddTasks, AddTick, Moves
 from flowlet.store.statements import load
 
 SQL: Final = load("write.sql")
 
 #: Slot, statement, and whether each of its moves must change one row; in the order of the file.
 PLAN: Final = tuple(
-    (name.partition(".")[0], sql, "." not in name) for name, sql in SQL.items() if name.partition(".")[0] in Moves.__slots__
+    (name.partition(".")[0], sql, "." not in name)
+    for name, sql in SQL.items()
+    if name.partition(".")[0] in Moves.__slots__ and not name.endswith(".many")
 )
 ORDER: Final = tuple(dict.fromkeys(slot for slot, _, _ in PLAN))
-_SLOTS: Final = tuple((attrgetter(slot), sql, counted) for slot, sql, counted in PLAN)
+
+#: With a value longer than this all are bound one by one: a statement's parameter must not grow without bound.
+_LONG_VALUE: Final = 4096
 
 #: What one row can be guilty of: a constraint, a type or a size that SQLite does not take.
 POISON: Final = (
@@ -43,12 +49,55 @@ class Mismatch(Exception):
 
 
 def all_at_once(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
-    """One executemany per kind; the summed row count must be the number of moves."""
-    for rows_of, sql, counted in _SLOTS:
+    """As few statements as can be; the summed row count of each kind must be the number of its rows."""
+    for rows_of, apply, sql, many, counted in _STEPS:
         rows = rows_of(moves)
-        if rows and connection.executemany(sql, rows).rowcount != len(rows) and counted:
+        if rows and apply(connection, rows, sql, many) != _count(rows) and counted:
             raise Mismatch
     return []
+
+
+def _count(rows: list[Any]) -> int:
+    return len(rows) if type(rows[0]) is not AddTasks else sum(row.count for row in rows)
+
+
+def _each(connection: sqlite3.Connection, rows: list[Any], sql: str, _: str) -> int:
+    return connection.executemany(sql, rows).rowcount
+
+
+def _alike(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str) -> int:
+    """Rows that are equal in all but their id are one statement."""
+    if len(rows) == 1:
+        return connection.execute(sql, rows[0]).rowcount
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        alike.setdefault(row[1:], []).append(row[0])
+    changed = 0
+    for rest, ids in alike.items():
+        if len(ids) == 1:
+            changed += connection.execute(sql, (ids[0], *rest)).rowcount
+        else:
+            changed += connection.execute(many, (f"{ids}", *rest)).rowcount
+    return changed
+
+
+def _values(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str) -> int:
+    """Values of one key are one statement, if all are short."""
+    if any(type(value) is not str or len(value) > _LONG_VALUE for _, _, value in rows):
+        return connection.executemany(sql, rows).rowcount
+    of_key: dict[str, list[str]] = {}
+    for ti, key, value in rows:
+        of_key.setdefault(key, []).append(f'"{ti}":{encode_basestring(value)}')
+    return sum(
+        connection.execute(many, (f"{{{','.join(pairs)}}}", key)).rowcount for key, pairs in of_key.items()
+    )
+
+
+_APPLY: Final = dict.fromkeys(("end_task", "settle_task", "start_task"), _alike) | {"put_xcom": _values}
+_Step = tuple[Callable[[Moves], list[Any]], Callable[..., int], str, str, bool]
+_STEPS: Final[tuple[_Step, ...]] = tuple(
+    (attrgetter(slot), _APPLY.get(slot, _each), sql, SQL.get(f"{slot}.many", ""), counted) for slot, sql, counted in PLAN
+)
 
 
 def one_by_one(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
@@ -80,7 +129,7 @@ def _attempt(connection: sqlite3.Connection, statements: list[tuple[str, bool]],
     because = None
     try:
         for sql, counted in statements:
-            if connection.execute(sql, move).rowcount != 1 and counted:
+            if connection.execute(sql, move).rowcount != (move.count if type(move) is AddTasks else 1) and counted:
                 because = "the row is not in the state that was expected"
                 break
     except POISON as error:
@@ -114,6 +163,8 @@ class _Fallen:
             if move.due_at is not None:
                 reason = "its run_id or logical date is taken by another run"
                 return AddTick(move.dag_id, move.due_at, move.due_at, 1, "skipped", reason, None)
+        elif slot == "add_tasks":
+            self._tasks.update(range(move.first_id, move.first_id + move.count))
         elif slot in {"add_task", "end_task", "release_task"}:
             self._tasks.add(move.id)
         if slot in _OF_A_TASK:
@@ -135,6 +186,10 @@ class _Fallen:
 
     def take_along(self, slot: str, move: Any) -> bool:
         """The move belongs to a refused run or attempt."""
+        if slot == "add_tasks":
+            if move.run in self._runs:
+                self._tasks.update(range(move.first_id, move.first_id + move.count))
+            return move.run in self._runs
         if slot == "add_task":
             if move.run in self._runs:
                 self._tasks.add(move.id)

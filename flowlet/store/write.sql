@@ -2,6 +2,10 @@
 -- fields of the move, in order. Every statement must change exactly one row per move; what guards it
 -- stands in its WHERE. A transaction runs them in the order in which they stand here: an attempt ends,
 -- is archived, and the next one starts.
+--
+-- `slot.many` is for moves that are equal in all but the row: ?1 is a JSON array of their ids (of values:
+-- an object from id to text), the rest as in `slot`. It is one step of SQLite, so a busy loop does not
+-- hold the writer up at every row for want of Python's lock (the GIL).
 
 -- name: begin
 BEGIN IMMEDIATE;
@@ -39,6 +43,13 @@ INSERT INTO run (
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: add_tasks
+-- All task instances of a new run: ?3 is a JSON array of [task_id, max_tries, operator, pool].
+INSERT INTO task_instance (id, run, task_id, map_index, state, try_number, max_tries, operator, pool)
+SELECT ?2 + key, ?1, value ->> 0, -1, 'none', 0, value ->> 1, value ->> 2, value ->> 3
+FROM json_each(?3)
+LIMIT ?4;
+
 -- name: add_task
 -- An end without an attempt (a bodyless success) is a settlement, see task_instance.
 INSERT INTO task_instance (
@@ -51,11 +62,21 @@ UPDATE run SET state = 'running', started_at = ?1 WHERE id = ?2 AND state = 'que
 
 -- name: end_task
 UPDATE task_instance
-SET state = ?1, outcome = ?2, reason = ?3, error = ?4, ended_at = ?5, wake_at = ?6, max_tries = ?7, crashes = ?8
-WHERE id = ?9 AND state = 'running' AND try_number = ?10;
+SET state = ?3, outcome = ?4, reason = ?5, error = ?6, ended_at = ?7, wake_at = ?8, max_tries = ?9, crashes = ?10
+WHERE id = ?1 AND state = 'running' AND try_number = ?2;
+
+-- name: end_task.many
+UPDATE task_instance
+SET state = ?3, outcome = ?4, reason = ?5, error = ?6, ended_at = ?7, wake_at = ?8, max_tries = ?9, crashes = ?10
+WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'running' AND try_number = ?2;
 
 -- name: put_xcom
 INSERT INTO xcom (ti, key, value) VALUES (?, ?, ?)
+ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
+
+-- name: put_xcom.many
+INSERT INTO xcom (ti, key, value)
+SELECT CAST(j.key AS INTEGER), ?2, j.value FROM json_each(?1) AS j WHERE true
 ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
 
 -- name: release_task
@@ -65,23 +86,43 @@ UPDATE task_instance SET state = ?1, wake_at = ?2 WHERE id = ?3 AND state = 'run
 -- The attempt that the row holds keeps its facts. One that was going on is cancelled by a move that ends
 -- or clears the task instance; a start without an attempt (bodyless) is forgotten when it is cleared.
 UPDATE task_instance
-SET state = ?1, settled_because = ?2, settled_at = ?4, wake_at = NULL,
-    queued_at = CASE WHEN ?1 = 'none' THEN NULL ELSE coalesce(?3, queued_at) END,
+SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
+    queued_at = CASE WHEN ?3 = 'none' THEN NULL ELSE coalesce(?5, queued_at) END,
     started_at = CASE
-        WHEN ?1 = 'none' AND ?6 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
+        WHEN ?3 = 'none' AND ?2 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
              AND outcome IS NULL
         THEN NULL ELSE started_at END,
     outcome = CASE
-        WHEN ?1 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND ?6 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
              AND outcome IS NULL AND started_at IS NOT NULL
         THEN 'cancelled' ELSE outcome END,
     ended_at = CASE
-        WHEN ?1 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND ?6 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
              AND outcome IS NULL AND started_at IS NOT NULL
-        THEN ?4 ELSE ended_at END
-WHERE id = ?5 AND state = ?6;
+        THEN ?6 ELSE ended_at END
+WHERE id = ?1 AND state = ?2;
+
+-- name: settle_task.many
+UPDATE task_instance
+SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
+    queued_at = CASE WHEN ?3 = 'none' THEN NULL ELSE coalesce(?5, queued_at) END,
+    started_at = CASE
+        WHEN ?3 = 'none' AND ?2 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL
+        THEN NULL ELSE started_at END,
+    outcome = CASE
+        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL AND started_at IS NOT NULL
+        THEN 'cancelled' ELSE outcome END,
+    ended_at = CASE
+        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
+             AND outcome IS NULL AND started_at IS NOT NULL
+        THEN ?6 ELSE ended_at END
+WHERE id IN (SELECT value FROM json_each(?1)) AND state = ?2;
 
 -- name: archive_attempt
 INSERT INTO attempt (ti, try_number, outcome, reason, error, started_at, ended_at)
@@ -95,10 +136,17 @@ DELETE FROM xcom WHERE ti = ?1 AND ?2 > 0;
 -- name: start_task
 -- A new try never overwrites an attempt that is not archived.
 UPDATE task_instance
-SET state = 'running', try_number = ?1, queued_at = ?2, started_at = ?3, ended_at = NULL, outcome = NULL,
+SET state = 'running', try_number = ?4, queued_at = ?5, started_at = ?6, ended_at = NULL, outcome = NULL,
     reason = NULL, error = NULL, wake_at = NULL, settled_at = NULL, settled_because = NULL
-WHERE id = ?4 AND state = ?5 AND try_number = ?6
-  AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = ?4 AND try_number = ?6));
+WHERE id = ?1 AND state = ?2 AND try_number = ?3
+  AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = ?1 AND try_number = ?3));
+
+-- name: start_task.many
+UPDATE task_instance
+SET state = 'running', try_number = ?4, queued_at = ?5, started_at = ?6, ended_at = NULL, outcome = NULL,
+    reason = NULL, error = NULL, wake_at = NULL, settled_at = NULL, settled_because = NULL
+WHERE id IN (SELECT value FROM json_each(?1)) AND state = ?2 AND try_number = ?3
+  AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = task_instance.id AND attempt.try_number = ?3));
 
 -- name: end_run
 UPDATE run SET state = ?1, reason = ?2, ended_at = ?3 WHERE id = ?4 AND state IN ('queued', 'running');

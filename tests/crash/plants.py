@@ -68,11 +68,12 @@ def cursor_before_run() -> None:
 
 def no_state_guard() -> None:
     """An outcome that comes twice, the second time as another one, overwrites the first."""
-    plan = [(slot, _without_guard(slot, sql), counted) for slot, sql, counted in applying.PLAN]
-    applying.PLAN = tuple(plan)  # type: ignore[misc]
-    applying._SLOTS = tuple(  # type: ignore[misc]
-        (getter, _without_guard(slot, sql), counted)
-        for (getter, sql, counted), (slot, _, _) in zip(applying._SLOTS, plan, strict=True)
+    applying.PLAN = tuple(  # type: ignore[misc]
+        (slot, _without_guard(sql), counted) for slot, sql, counted in applying.PLAN
+    )
+    applying._STEPS = tuple(  # type: ignore[misc]
+        (rows_of, apply, _without_guard(sql), _without_guard(many), counted)
+        for rows_of, apply, sql, many, counted in applying._STEPS
     )
     deliver_twice()
 
@@ -111,8 +112,8 @@ def lose_outcome() -> None:
     Scheduler.deliver = lossy  # type: ignore[method-assign]
 
 
-def _without_guard(slot: str, sql: str) -> str:
-    return sql.replace("AND state = 'running'", "") if slot == "end_task" else sql
+def _without_guard(sql: str) -> str:
+    return sql.replace("AND state = 'running'", "") if "SET state = ?3, outcome = ?4" in sql else sql
 
 
 async def _decide(self: Scheduler) -> Any:

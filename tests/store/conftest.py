@@ -56,14 +56,14 @@ class Writing:
         return self
 
     def start(self, row: int = 1, *, try_number: int = 1, expected: str = "none", at: int = NOON) -> Writing:
-        self.moves.start_task.append(StartTask(try_number, at, at, row, expected, try_number - 1))
+        self.moves.start_task.append(StartTask(row, expected, try_number - 1, try_number, at, at))
         return self
 
     def end(
         self, row: int = 1, state: str = "success", outcome: str = "succeeded", *, try_number: int = 1,
         reason: str | None = None, error: str | None = None, at: int = NOON + 5_000_000,
     ) -> Writing:  # fmt: skip
-        self.moves.end_task.append(EndTask(state, outcome, reason, error, at, None, 1, 0, row, try_number))
+        self.moves.end_task.append(EndTask(row, try_number, state, outcome, reason, error, at, None, 1, 0))
         return self
 
     def xcom(self, ti: int = 1, value: str = "1", key: str = "return_value") -> Writing:
@@ -73,7 +73,7 @@ class Writing:
     def settle(
         self, row: int, state: str, *, expected: str = "none", reason: str | None = None, at: int | None = None
     ) -> Writing:
-        self.moves.settle_task.append(SettleTask(state, reason, None, at, row, expected))
+        self.moves.settle_task.append(SettleTask(row, expected, state, reason, None, at))
         return self
 
     def archive(self, row: int = 1, try_number: int = 1) -> Writing:

@@ -8,6 +8,7 @@ import pytest
 
 from flowlet.runs.moves import (
     AddEvent,
+    AddTasks,
     BeginRun,
     DeletePool,
     MoveCursor,
@@ -214,7 +215,7 @@ async def test_a_rescheduled_attempt_goes_on_as_the_same_try(store: Store, writi
     turn.release_task.append(ReleaseTask("up_for_reschedule", NOON + 60, 1, 1))
     await store.commit(turn)
     again = Moves()
-    again.start_task.append(StartTask(1, NOON + 60, NOON, 1, "up_for_reschedule", 1))
+    again.start_task.append(StartTask(1, "up_for_reschedule", 1, 1, NOON + 60, NOON))
     assert await store.commit(again) == []
     assert await store.fetch("attempts_of_run", run=1) == [("task_1", -1, 1, None, None, None, NOON, None)]
 
@@ -255,3 +256,57 @@ async def test_many_rows_are_one_transaction(store: Store, writing: Any) -> None
     assert await store.commit(turn.moves) == []
     assert store.seq == before + 1
     assert await store.fetch("max_ids") == [(1, 5000)]
+
+
+async def test_many_rows_that_differ_in_their_id_alone_are_written_as_if_they_were_one_by_one(store: Store, writing: Any) -> None:
+    made = writing().run()
+    for number in range(1, 8):
+        made.task(number)
+    await store.commit(made.moves)
+    turn = writing()
+    for number in range(1, 7):
+        turn.start(number)
+    turn.settle(7, "skipped", reason="because")
+    assert await store.commit(turn.moves) == []
+    ends = writing().end(1).end(2).end(3, "failed", "failed", reason="x", error="E").end(4, "failed", "failed", reason="x", error="E")
+    ends.xcom(1, '"a \\"quoted\\" \\u0000 text, Zürich"').xcom(2, "2").xcom(1, "3", "other").xcom(2, "x" * 5000)
+    assert await store.commit(ends.moves) == []
+    rows = {row[0]: (row[4], row[12], row[13], row[14]) for row in await store.fetch("tasks_of_run", run=1)}
+    assert rows == {
+        1: ("success", "succeeded", None, None), 2: ("success", "succeeded", None, None),
+        3: ("failed", "failed", "x", "E"), 4: ("failed", "failed", "x", "E"),
+        5: ("running", None, None, None), 6: ("running", None, None, None), 7: ("skipped", None, None, None),
+    }  # fmt: skip
+    assert sorted(await store.fetch("xcoms_of_run", run=1)) == [
+        ("task_1", -1, "other", "3"), ("task_1", -1, "return_value", '"a \\"quoted\\" \\u0000 text, Zürich"'),
+        ("task_2", -1, "return_value", "x" * 5000),
+    ]  # fmt: skip
+
+
+async def test_one_among_many_that_is_not_as_expected_costs_itself_only(store: Store, writing: Any) -> None:
+    made, starts, ends = writing().run(), writing(), writing()
+    for number in range(1, 6):
+        made.task(number)
+        if number != 3:
+            starts.start(number)
+        ends.end(number)
+    await store.commit(made.moves)
+    await store.commit(starts.moves)
+    assert kinds(await store.commit(ends.moves)) == [("end_task", 3)]
+    assert [state for _, _, state in await store.fetch("task_states", run=1)] == ["success"] * 2 + ["none"] + ["success"] * 2
+
+
+async def test_all_tasks_of_a_new_run_enter_in_one_move_and_fall_with_their_run(store: Store, writing: Any) -> None:
+    roster = '[["a",2,"@task","default_pool"],["b",0,"BashOperator","db"]]'
+    made = writing().run(1, "same")
+    made.moves.add_tasks.append(AddTasks(1, 10, roster, 2))
+    assert await store.commit(made.start(11).moves) == []
+    rows = [(row[0], *row[2:9]) for row in await store.fetch("tasks_of_run", run=1)]
+    assert rows == [
+        (10, "a", -1, "none", 0, 2, "@task", "default_pool"), (11, "b", -1, "running", 1, 0, "BashOperator", "db"),
+    ]  # fmt: skip
+    again = writing().run(2, "same")
+    again.moves.add_tasks.append(AddTasks(2, 20, roster, 2))
+    assert kinds(await store.commit(again.start(20).end(11).moves)) == [("add_run", 2)]
+    assert await store.fetch("tasks_of_run", run=2) == []
+    assert await state_of(store, 11) == ("success", 1, "succeeded")

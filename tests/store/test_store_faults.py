@@ -101,7 +101,7 @@ def rich(writing: Any) -> Moves:
 
 
 BEFORE = 2  # what every commit begins with: BEGIN, the fence
-STATEMENTS = 18  # as the turn above takes, COMMIT included; guarded by a test
+STATEMENTS = 19  # as the turn above takes, COMMIT included; guarded by a test
 
 
 async def begun(place: Any, writing: Any) -> Store:

@@ -100,12 +100,12 @@ async def main():
         moves = Moves()
         moves.add_run.append(AddRun(number, "d", f"r{number}", "manual", "running", None, None, None, 1, None, 1, 1, "{}"))
         moves.add_task += [AddTask(2 * number + k, number, f"t{k}", -1, "none", 0, 0, "Op", "p", None, None, None) for k in (0, 1)]
-        moves.start_task.append(StartTask(1, 1, 1, 2 * number, "none", 0))
+        moves.start_task.append(StartTask(2 * number, "none", 0, 1, 1, 1))
         assert await store.commit(moves) == []
         moves = Moves()
-        moves.end_task.append(EndTask("success", "succeeded", None, None, 2, None, 0, 0, 2 * number, 1))
+        moves.end_task.append(EndTask(2 * number, 1, "success", "succeeded", None, None, 2, None, 0, 0))
         moves.put_xcom.append(PutXCom(2 * number, "return_value", str(number)))
-        moves.start_task.append(StartTask(1, 1, 1, 2 * number + 1, "none", 0))
+        moves.start_task.append(StartTask(2 * number + 1, "none", 0, 1, 1, 1))
         assert await store.commit(moves) == []
         os.write(1, b"%d\\n" % number)
         if number % 7 == 0:
