@@ -209,12 +209,12 @@ def _shape(workload: str, size: dict[str, Any]) -> tuple[Graph, int, float]:
     return [[] for _ in range(size["width"])], 1, size["sleep"]
 
 
-async def execute(path: str, graph: Graph, runs: int, durability: str, sleep: float = 0.0) -> float:
-    """Seconds for all runs, triggered at once, from the trigger to the last commit."""
+async def execute(path: str, graph: Graph, runs: int, durability: str, sleep: float = 0.0, first: int = 0) -> float:
+    """Seconds for all runs, numbered from `first`, triggered at once, from the trigger to the last commit."""
     async with _open(path, durability) as db:
         loop = Loop(db, graph, sleep)
         begun, t = time.perf_counter(), now()
-        await loop.turn(loop.add([(run, "dag", f"r{run}", "manual", t + run, None) for run in range(runs)]))
+        await loop.turn(loop.add([(run, "dag", f"r{run}", "manual", t + run, None) for run in range(first, first + runs)]))
         await loop.finish()
         return time.perf_counter() - begun
 
@@ -250,7 +250,8 @@ async def _open(path: str, durability: str) -> AsyncIterator[Connection]:
     async with Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=256), 64) as db:
         for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "foreign_keys = ON", "cache_size = -16384"):
             await db.execute(f"PRAGMA {pragma}")
-        await db.executescript(SCHEMA)
+        if not await db.execute_fetchall("SELECT 1 FROM sqlite_master"):
+            await db.executescript(SCHEMA)
         yield db
 
 
