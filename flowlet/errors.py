@@ -88,6 +88,10 @@ class SensorTimeout(FlowletError):
     """A sensor did not see what it waits for within its `timeout`; not retried."""
 
 
+class PokeAgain(FlowletError):
+    """Raised by a sensor that does not see yet what it waits for: it is executed again later."""
+
+
 class XComError(FlowletError, ValueError):
     """A value cannot be kept as an XCom; the message names the type or the limit."""
 

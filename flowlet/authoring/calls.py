@@ -13,7 +13,9 @@ from weakref import WeakKeyDictionary
 
 _TAKES_ARGS = 0x04
 _TAKES_KWARGS = 0x08
+_GENERATOR = 0x20
 _COROUTINE = 0x80
+_ASYNC_GENERATOR = 0x200
 
 _POSITIONAL_ONLY, _KEYWORD_ONLY = 0, 3  # values of inspect's _ParameterKind
 _VAR_POSITIONAL, _VAR_KEYWORD = 2, 4
@@ -123,8 +125,9 @@ class Signature:
         return f"argument {missing[0]!r} is missing" if missing else None
 
     def choose(self, count: int, own: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-        """What a call gets by name beside `count` positional ones: its own, and what it names of the offered.
+        """What a call gets by name beside `count` positional ones: what it names of its own and of the offered.
 
+        A callable with `**kwargs` gets all of both. What it does not name is left out, as in Airflow.
         ValueError if a positional argument sits where something is offered by name (Airflow: reserved).
         """
         for name in self.positional[:count]:
@@ -133,7 +136,7 @@ class Signature:
         if self.takes_any_keyword:
             return {**offered, **own}
         names = self.names[count:] if count <= len(self.positional) else self.names[len(self.positional) :]
-        return {**{name: offered[name] for name in names if name in offered}, **own}
+        return {name: own[name] if name in own else offered[name] for name in names if name in own or name in offered}
 
 
 _KNOWN: WeakKeyDictionary[Any, Signature] = WeakKeyDictionary()
@@ -161,15 +164,29 @@ def determine_kwargs(
 
 def is_coroutine_function(function: Any) -> bool:
     """Whether calling it gives a coroutine, as its definition tells; looks through partials and objects."""
-    while True:
+    return bool(_flags_of(function) & _COROUTINE)
+
+
+def is_async_function(function: Any) -> bool:
+    """The same, or an async generator."""
+    return bool(_flags_of(function) & (_COROUTINE | _ASYNC_GENERATOR))
+
+
+def is_generator_function(function: Any) -> bool:
+    """Whether calling it gives a generator, as its definition tells."""
+    return bool(_flags_of(function) & _GENERATOR)
+
+
+def _flags_of(function: Any) -> int:
+    """The flags of the code that a call of it runs; 0 where that is not Python's."""
+    while not isinstance(function, FunctionType):
         if isinstance(function, MethodType):
             function = function.__func__
-        elif isinstance(function, FunctionType):
-            return bool(function.__code__.co_flags & _COROUTINE)
         elif hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
             function = function.func
         else:
             call = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004  itself
             if not isinstance(call, FunctionType):
-                return False
+                return 0
             function = call
+    return int(function.__code__.co_flags)

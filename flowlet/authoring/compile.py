@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import places, topology
 from flowlet.authoring.dates import micros
-from flowlet.authoring.edges import DependencyMixin
 from flowlet.authoring.spec import DagSpec, TaskSpec
 from flowlet.clock import span_micros
 from flowlet.errors import DagCycle, DagError
@@ -173,7 +172,8 @@ def _said_by_class(cls: type[BaseOperator]) -> dict[str, Any]:
     """What a class changes of the defaults of all operators, as the spec writes it; kept on the class."""
     said: dict[str, Any] | None = vars(cls).get("_said_in_spec")
     if said is None:
-        base = cls.__mro__[cls.__mro__.index(DependencyMixin) - 1]
+        from flowlet.authoring.operator import BaseOperator as base  # noqa: N813  a class among classes
+
         said = {
             field: write(getattr(cls, name))
             for name, (field, write) in _FIELDS.items()

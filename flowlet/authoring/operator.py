@@ -13,7 +13,7 @@ from flowlet.authoring import dates, ids, places, stack
 from flowlet.authoring.arguments import CHECKS
 from flowlet.authoring.construct import completed, unknown_argument
 from flowlet.authoring.context import CURRENT
-from flowlet.authoring.edges import DependencyMixin
+from flowlet.authoring.relatives import Relatives
 from flowlet.authoring.rules import TriggerRule, WeightRule
 from flowlet.authoring.xcom_arg import XComArg, iter_resolvables, mapping_comes_later
 from flowlet.errors import DagError
@@ -34,7 +34,7 @@ _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})  # values that re
 _KEPT_UNDER = {"pre_execute": "_pre_execute_hook", "post_execute": "_post_execute_hook"}
 
 
-class BaseOperator(DependencyMixin):
+class BaseOperator(Relatives):
     """A task. Subclasses define `execute(context)`, or `async aexecute(context)` with `is_async = True`.
 
     Arguments of every operator are Airflow's. `on_crash` is flowlet's own: what becomes of an attempt that
@@ -54,7 +54,7 @@ class BaseOperator(DependencyMixin):
     custom_operator_name: ClassVar[str | None] = None
     """How the class calls itself in lists, where that is not its name: `@task`."""
     is_sensor: ClassVar[bool] = False
-    """The worker pokes it instead of executing it."""
+    """It is executed again as long as it raises PokeAgain, and says when (`next_poke_at`)."""
 
     task_id: str
     owner: str = "airflow"
@@ -114,8 +114,6 @@ class BaseOperator(DependencyMixin):
     _dag: DAG | None = None
     _group: TaskGroup | None = None
     _site: places.Site | None = None
-    _up: Sequence[BaseOperator] = ()
-    _down: Sequence[BaseOperator] = ()
     _pre_execute_hook: Any = None
     _post_execute_hook: Any = None
 
@@ -177,6 +175,13 @@ class BaseOperator(DependencyMixin):
         dag = "" if self._dag is None else f" of DAG {self._dag.dag_id!r}"
         kind, place = type(self).__name__, places.spell(self._site)
         return DagError(f"task {self.task_id!r}{dag}: {what} ({kind}, {place})")
+
+    def _callable(self, value: Any) -> Callable[..., Any]:
+        """The value of a `python_callable` argument, checked."""
+        if not callable(value):
+            raise self._refuse(f"python_callable must be callable, not {value!r}")
+        found: Callable[..., Any] = value
+        return found
 
     def _link_fields(self) -> None:
         """An XComArg in a template field is an edge."""
@@ -294,51 +299,6 @@ class BaseOperator(DependencyMixin):
                 f" {other._dag.dag_id!r}: edges do not cross DAGs ({places.spell(places.here())})"
             )
 
-    @property
-    def upstream_list(self) -> list[BaseOperator]:
-        """The tasks directly before it."""
-        return list(dict.fromkeys(self._up))
-
-    @property
-    def downstream_list(self) -> list[BaseOperator]:
-        """The tasks directly after it."""
-        return list(dict.fromkeys(self._down))
-
-    @property
-    def upstream_task_ids(self) -> set[str]:
-        """The ids of the tasks directly before it."""
-        return {task.task_id for task in self._up}
-
-    @property
-    def downstream_task_ids(self) -> set[str]:
-        """The ids of the tasks directly after it."""
-        return {task.task_id for task in self._down}
-
-    def get_direct_relatives(self, upstream: bool = False) -> list[BaseOperator]:
-        """The tasks directly after it, or before it."""
-        return self.upstream_list if upstream else self.downstream_list
-
-    def get_direct_relative_ids(self, upstream: bool = False) -> set[str]:
-        """Their ids."""
-        return self.upstream_task_ids if upstream else self.downstream_task_ids
-
-    def get_flat_relatives(self, upstream: bool = False) -> list[BaseOperator]:
-        """All tasks after it, or before it, however far."""
-        found: dict[BaseOperator, None] = {}
-        todo: list[BaseOperator] = [self]
-        while todo:
-            task = todo.pop()
-            for relative in task._up if upstream else task._down:
-                if relative not in found:
-                    found[relative] = None
-                    todo.append(relative)
-        found.pop(self, None)
-        return list(found)
-
-    def get_flat_relative_ids(self, upstream: bool = False) -> set[str]:
-        """Their ids."""
-        return {task.task_id for task in self.get_flat_relatives(upstream)}
-
     # -- running --------------------------------------------------------------------------------------
 
     @property
@@ -388,6 +348,16 @@ class BaseOperator(DependencyMixin):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin
+
+    def render_template(self, content: Any, context: Context) -> Any:
+        """A value with the templates and XComArgs in it filled in, while this attempt runs."""
+        return context["ti"].render(content, context)
+
+    def render_template_fields(self, context: Context) -> None:
+        """Fill in all template fields, for an operator that set them itself."""
+        for field in self.template_fields:
+            if hasattr(self, field):
+                setattr(self, field, self.render_template(getattr(self, field), context))
 
     # -- what comes later -----------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ can list it, tell its next runs and explain why a task waits (decisions 12).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -116,6 +115,8 @@ class DagSpec:
     @property
     def hash(self) -> str:
         """Changes when anything that the scheduler knows of the DAG changes."""
+        import hashlib
+
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     @classmethod

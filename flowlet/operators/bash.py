@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,8 +34,8 @@ class BashOperator(BaseOperator):
     TERM and then KILL go to all processes that the command started.
     """
 
-    template_fields = ("bash_command", "env", "cwd")
-    template_ext = (".sh", ".bash")
+    template_fields: ClassVar[Sequence[str]] = ("bash_command", "env", "cwd")
+    template_ext: Sequence[str] = (".sh", ".bash")
     template_fields_renderers: ClassVar = {"bash_command": "bash", "env": "json"}
     ui_color = "#f0ede4"
 

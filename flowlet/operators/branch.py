@@ -1,63 +1,56 @@
-"""Branching: follow some of the direct downstreams, skip the rest (Airflow: sdk/bases/branch.py, skipmixin.py)."""
+"""Branching: follow some of what comes next, skip the rest (Airflow: sdk/bases/branch.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowlet.authoring.calls import is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
-from flowlet.errors import FlowletError
 from flowlet.operators.python import PythonOperator
+from flowlet.operators.skipping import SkipMixin
 
 if TYPE_CHECKING:
     from flowlet.authoring.context import Context
 
-SKIP_KEY = "skipmixin_key"
 Choice = str | Iterable[str] | None
 
 
-class BranchMixIn:
-    """For operators that choose: `self.do_branch(context, ids)`."""
+class BranchMixIn(SkipMixin):
+    """For operators that choose: `return self.do_branch(context, ids)` at the end of `execute`."""
 
-    def do_branch(self: Any, context: Context, choice: Choice) -> Choice:
-        """Follow the tasks (or groups, by their roots) of these ids; direct downstreams that none of them
-        leads to are skipped. None or [] skips all."""
-        followed = self._followed(choice)
-        keep = set(followed)
-        for task_id in followed:
-            keep |= self.dag.get_task(task_id).get_flat_relative_ids(upstream=False)
-        context["ti"].skip(sorted(self.downstream_task_ids - keep))
-        context["ti"].xcom_push(SKIP_KEY, {"followed": sorted(followed)})
-        return choice
+    def do_branch(self, context: Context, branches_to_execute: Choice) -> Choice:
+        """Follow the tasks and groups of these ids, skip the other direct downstreams; None or [] skips all.
 
-    def _followed(self: Any, choice: Choice) -> list[str]:
-        ids = [] if choice is None else [choice] if isinstance(choice, str) else list(choice)
-        found: list[str] = []
-        for one in ids:
-            if not isinstance(one, str):
-                raise FlowletError(f"the branch {self.task_id!r} must choose ids, not {one!r}")
-            if self.dag.has_task(one):
-                found.append(one)
-            elif self.dag.has_task_group(one):
-                found += [root.task_id for root in self.dag.task_group_dict[one].roots]
-            else:
-                raise FlowletError(f"the branch {self.task_id!r} chose {one!r}, which is no task or group of {self.dag_id!r}")
-        return found
+        Gives back what was chosen.
+        """
+        if branches_to_execute is not None and not isinstance(branches_to_execute, Collection):
+            branches_to_execute = list(branches_to_execute)
+        self.skip_all_except(context["ti"], branches_to_execute)
+        return branches_to_execute
 
 
 class BaseBranchOperator(BranchMixIn, BaseOperator):
-    """Subclasses define `choose_branch(context)`."""
+    """Subclasses define `choose_branch(context)`, `def` or `async def`: the id(s) to follow."""
 
-    def choose_branch(self, context: Context) -> Choice:
-        """The id(s) to follow."""
+    def choose_branch(self, context: Context) -> Any:
+        """The ids of tasks or groups to follow; None or [] skips all."""
         raise NotImplementedError(f"{type(self).__name__} defines no choose_branch()")
+
+    @property
+    def is_async(self) -> bool:
+        own = type(self).execute is BaseBranchOperator.execute
+        return own and is_coroutine_function(type(self).choose_branch)
 
     def execute(self, context: Context) -> Any:
         return self.do_branch(context, self.choose_branch(context))
 
+    async def aexecute(self, context: Context) -> Any:
+        return self.do_branch(context, await self.choose_branch(context))
+
 
 class BranchPythonOperator(BranchMixIn, PythonOperator):
-    """Follows what its callable returns."""
+    """Follows what its callable returns: the id(s) of tasks or groups."""
 
     def _finish(self, context: Context, result: Any) -> Any:
         return self.do_branch(context, super()._finish(context, result))
@@ -66,4 +59,4 @@ class BranchPythonOperator(BranchMixIn, PythonOperator):
 class DecoratedBranch(BranchPythonOperator):
     """What `@task.branch` makes."""
 
-    custom_operator_name = "@task.branch"
+    custom_operator_name: ClassVar = "@task.branch"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
 
+from flowlet.authoring.places import here, nearest, spell
 from flowlet.authoring.taskflow import TaskFunction
+from flowlet.errors import DagError
+from flowlet.operators.bash_function import DecoratedBash
 from flowlet.operators.branch import DecoratedBranch
 from flowlet.operators.python import PythonOperator
 from flowlet.operators.sensor import DecoratedSensor
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+_NOT_YET = frozenset({
+    "virtualenv", "external_python", "branch_virtualenv", "branch_external_python", "docker", "kubernetes",
+    "pyspark", "run_if", "skip_if", "setup", "teardown",
+})  # fmt: skip
+"""Airflow's names that are known, so that their absence is said in so many words."""
 
 
 class DecoratedPython(PythonOperator):
@@ -52,9 +62,15 @@ class TaskDecorators(TaskDecorator):
     def __init__(self) -> None:
         super().__init__(DecoratedPython)
         self.python = TaskDecorator(DecoratedPython)
-        self.branch = TaskDecorator(DecoratedBranch)
-        self.short_circuit = TaskDecorator(DecoratedShortCircuit)
-        self.sensor = TaskDecorator(DecoratedSensor)
+        self.branch = TaskDecorator(DecoratedBranch, pushes_many=False)
+        self.short_circuit = TaskDecorator(DecoratedShortCircuit, pushes_many=False)
+        self.sensor = TaskDecorator(DecoratedSensor, pushes_many=False)
+        self.bash = TaskDecorator(DecoratedBash, pushes_many=False)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _NOT_YET:
+            raise DagError(f"@task.{name} is not supported by this version of flowlet ({spell(here())})")
+        raise AttributeError(f"there is no decorator @task.{name}{nearest(name, vars(self))}")
 
 
 task = TaskDecorators()

@@ -1,24 +1,45 @@
-"""Sensors wait for something (Airflow: sdk/bases/sensor.py). Between two pokes nothing is held but its slots."""
+"""Sensors wait for something: BaseSensorOperator and PythonSensor (Airflow: sdk/bases/sensor.py).
+
+A sensor looks once per execution; whoever runs it waits in between, and holds neither thread nor coroutine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowlet.authoring.calls import is_coroutine_function, signature_of
+from flowlet import settings
+from flowlet.authoring.calls import is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
 from flowlet.clock import SECOND
-from flowlet.errors import SensorTimeout
+from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
+from flowlet.operators import backoff
+from flowlet.operators.python import call_arguments
+from flowlet.operators.results import awaited, awaited_here
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from flowlet.authoring.arguments import TaskArguments
     from flowlet.authoring.context import Context
 
 WEEK = 7 * 24 * 3600.0
 
+#: No sensor waits longer: three thousand years, which still fit into the moments of the engine.
+_LONGEST = 1e11
+
+#: A sensor that looks without a pause still lets time go by.
+_SHORTEST = 0.001
+
+#: What ends a sensor for good, whatever silent_fail says; soft_fail makes a skip of these and of no others.
+_FINAL = (SensorTimeout, TaskTimeout, FailTask)
+
 
 class PokeReturnValue:
-    """A poke's answer with a value: `xcom_value` is pushed when `is_done`."""
+    """A poke's answer with a value: `xcom_value` is the task's output when `is_done`."""
+
+    __slots__ = ("is_done", "xcom_value")
 
     def __init__(self, is_done: bool, xcom_value: Any = None) -> None:
         self.is_done = is_done
@@ -31,11 +52,19 @@ class PokeReturnValue:
 class BaseSensorOperator(BaseOperator):
     """Subclasses define `poke(context)`, `def` or `async def`; it looks once and says whether it is met.
 
-    poke_interval and timeout: seconds or timedelta; timeout counts from the start of the try (default 7
-    days) and fails without a retry. mode "poke" keeps pool slots while it waits, "reschedule" nothing.
+    `poke_interval`, `timeout` and `max_wait` are seconds or timedeltas. `timeout` (default
+    `FLOWLET__SENSORS__DEFAULT_TIMEOUT`, else 7 days) counts from the start of the try; when it is due there
+    is one last look, then SensorTimeout, without a retry. mode "poke" keeps its place in pools and limits
+    while it waits, "reschedule" nothing. `exponential_backoff` doubles the wait from poke to poke, up to
+    `max_wait`. `soft_fail`: a timeout and FailTask skip it. `never_fail`: any error of a poke skips it.
+    `silent_fail`: an error of a poke counts as not met. A subclass may define `execute` around
+    `super().execute(context)`: until the sensor is met, it is called anew for each look.
     """
 
+    ui_color = "#e6f1f2"
     is_sensor = True
+    valid_modes: Iterable[str] = ("poke", "reschedule")
+
     poke_interval: float = 60.0
     timeout: float = WEEK
     mode: str = "poke"
@@ -56,69 +85,129 @@ class BaseSensorOperator(BaseOperator):
         max_wait: float | timedelta | None = None,
         silent_fail: bool = False,
         never_fail: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in ("poke", "reschedule"):
-            raise self._refuse(f"mode={mode!r}: must be 'poke' or 'reschedule'")
+        if mode not in self.valid_modes:
+            raise self._refuse(f"mode must be one of {', '.join(map(repr, self.valid_modes))}, not {mode!r}")
         if soft_fail and never_fail:
             raise self._refuse("soft_fail and never_fail exclude each other")
-        self.mode = mode
-        self.poke_interval = self._seconds("poke_interval", poke_interval)
-        self.timeout = WEEK if timeout is None else self._seconds("timeout", timeout)
-        self.max_wait = None if max_wait is None else self._seconds("max_wait", max_wait)
-        self.soft_fail, self.never_fail, self.silent_fail = soft_fail, never_fail, silent_fail
-        self.exponential_backoff = exponential_backoff
+        if timeout is None:
+            timeout = settings.get_float("sensors", "default_timeout", WEEK, at_least=0)
+        self._hold(
+            mode=mode,
+            poke_interval=self._seconds("poke_interval", poke_interval),
+            timeout=self._seconds("timeout", timeout),
+            max_wait=None if max_wait is None else self._seconds("max_wait", max_wait),
+            soft_fail=bool(soft_fail),
+            never_fail=bool(never_fail),
+            silent_fail=bool(silent_fail),
+            exponential_backoff=bool(exponential_backoff),
+        )
 
-    def _seconds(self, name: str, span: float | timedelta) -> float:
+    def _hold(self, **values: Any) -> None:
+        """Keep what differs from the class."""
+        for name, value in values.items():
+            if value != getattr(self, name):
+                setattr(self, name, value)
+
+    def _seconds(self, name: str, span: Any) -> float:
         seconds = span.total_seconds() if isinstance(span, timedelta) else span
-        if not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e10:
-            raise self._refuse(f"{name}={span!r}: must be seconds or a timedelta, not negative")
-        return float(seconds)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Driven poke by poke; one that overrides `execute` runs as an ordinary body."""
-        super().__init_subclass__(**kwargs)
-        cls.is_sensor = cls.execute is BaseOperator.execute
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+            raise self._refuse(f"{name} must be seconds or a timedelta, and not negative: {span!r}")
+        return float(min(seconds, _LONGEST))
 
     @property
     def is_async(self) -> bool:
+        return type(self).execute is BaseSensorOperator.execute and self._pokes_on_loop
+
+    @property
+    def _pokes_on_loop(self) -> bool:
         return is_coroutine_function(type(self).poke)
+
+    @property
+    def reschedule(self) -> bool:
+        """Whether it gives everything back between two looks."""
+        return self.mode == "reschedule"
+
+    # -- looking --------------------------------------------------------------------------------------
 
     def poke(self, context: Context) -> Any:
         """Look once: true, false, or a PokeReturnValue."""
         raise NotImplementedError(f"{type(self).__name__} defines no poke()")
 
-    async def apoke(self, context: Context) -> Any:
-        return await self.poke(context)
+    def execute(self, context: Context) -> Any:
+        """One look: the task's output if it is met. PokeAgain if not: to be executed again later."""
+        try:
+            answer = awaited_here(self.poke(context), self.poke)
+        except Exception as error:
+            answer = self.after_error(error)
+        return self._read(answer)
 
-    def read_answer(self, answer: Any) -> tuple[bool, Any]:
-        """(met, value to push)."""
-        if isinstance(answer, PokeReturnValue):
-            return answer.is_done, answer.xcom_value
-        return bool(answer), None
+    async def aexecute(self, context: Context) -> Any:
+        try:
+            answer = await awaited(self.poke(context))
+        except Exception as error:
+            answer = self.after_error(error)
+        return self._read(answer)
+
+    def _read(self, answer: Any) -> Any:
+        if not answer:
+            raise PokeAgain(f"sensor {self.task_id!r} does not see yet what it waits for")
+        return answer.xcom_value if isinstance(answer, PokeReturnValue) else None
+
+    def after_error(self, error: Exception) -> bool:
+        """What an error of a look comes to: not met (False), SkipTask, or the error as it is."""
+        if isinstance(error, SkipTask):
+            raise error
+        if self.silent_fail and not isinstance(error, _FINAL):
+            self.log.error("The poke failed, which silent_fail counts as not met", exc_info=error)
+            return False
+        rule = self.skips_by(error)
+        if rule is None:
+            raise error
+        raise SkipTask(f"{rule}: {type(error).__name__}: {error}") from error
+
+    def skips_by(self, error: Exception) -> str | None:
+        """The argument by which this error of a look makes a skip; None if it fails the sensor."""
+        if self.soft_fail and isinstance(error, _FINAL):
+            return "soft_fail"
+        return "never_fail" if self.never_fail else None
+
+    # -- waiting --------------------------------------------------------------------------------------
 
     def next_poke_at(self, started_at: int, now: int, pokes: int) -> int:
-        """When to look again; a timeout that comes first is noticed when it is due."""
-        wait = self.poke_interval
-        if self.exponential_backoff:
-            wait = min(wait * 2.0 ** min(pokes - 1, 40), self.max_wait if self.max_wait is not None else self.timeout)
-        return min(now + int(wait * SECOND), started_at + int(self.timeout * SECOND))
+        """When to look again after `pokes` looks of this try that did not see it (moments in microseconds).
 
-    def check_timeout(self, started_at: int, now: int) -> None:
-        """SensorTimeout when its time is over."""
-        if now - started_at >= self.timeout * SECOND and now > started_at:
-            raise SensorTimeout(f"did not see what it waits for within {self.timeout:g} s")
+        Never later than the timeout; SensorTimeout, or SkipTask with soft_fail, if that is reached.
+        """
+        deadline = started_at + round(self.timeout * SECOND)
+        if now >= deadline:
+            text = f"did not see what it waits for within {self.timeout:g} s"
+            raise SkipTask(f"soft_fail: {text}") if self.soft_fail else SensorTimeout(text)
+        wait = self._backed_off(started_at, now, pokes) if self.exponential_backoff else self.poke_interval
+        return min(now + round(max(wait, _SHORTEST) * SECOND), deadline)
 
-    def skips_on(self, error: BaseException) -> bool:
-        """Whether this end makes it skipped instead of failed."""
-        return self.never_fail or (self.soft_fail and isinstance(error, Exception))
+    def _backed_off(self, started_at: int, now: int, pokes: int) -> float:
+        """A rescheduled sensor does not remember its looks: their number follows from the time gone by."""
+        key = f"{self.dag_id}#{self.task_id}#{started_at}"
+        if self.reschedule:
+            pokes = backoff.looks_within((now - started_at) / SECOND, self.poke_interval, key)
+        wait = backoff.wait_after(pokes, self.poke_interval, key)
+        return min(wait, self.max_wait) if self.max_wait else wait
 
 
 class PythonSensor(BaseSensorOperator):
-    """Waits until `python_callable(*op_args, **op_kwargs)` returns something true; `def` or `async def`."""
+    """Waits until `python_callable(*op_args, **op_kwargs)` returns something true; `def` or `async def`.
 
-    template_fields = ("templates_dict", "op_args", "op_kwargs")
+    The callable gets by name what it asks for of the context, as a PythonOperator's does.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("templates_dict", "op_args", "op_kwargs")
+
+    op_args: Collection[Any] = ()
+    op_kwargs: Mapping[str, Any] = {}
+    templates_dict: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -130,23 +219,29 @@ class PythonSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not callable(python_callable):
-            raise self._refuse(f"python_callable must be callable, not {python_callable!r}")
-        self.python_callable = python_callable
-        self.op_args = list(op_args or ())
-        self.op_kwargs = dict(op_kwargs or {})
-        self.templates_dict = templates_dict
+        self.python_callable = self._callable(python_callable)
+        if op_args:
+            self.op_args = op_args
+        if op_kwargs:
+            self.op_kwargs = op_kwargs
+        if templates_dict is not None:
+            self.templates_dict = templates_dict
 
     @property
-    def is_async(self) -> bool:
+    def _pokes_on_loop(self) -> bool:
+        if type(self).poke is not PythonSensor.poke:
+            return super()._pokes_on_loop
         return is_coroutine_function(self.python_callable)
 
     def poke(self, context: Context) -> Any:
-        arguments = signature_of(self.python_callable).choose(len(self.op_args), self.op_kwargs, context)
+        """The callable's answer; a coroutine if it is `async def`."""
+        arguments = call_arguments(
+            self.python_callable, self.op_args, self.op_kwargs, context, templates_dict=self.templates_dict
+        )
         return self.python_callable(*self.op_args, **arguments)
 
 
 class DecoratedSensor(PythonSensor):
     """What `@task.sensor` makes."""
 
-    custom_operator_name = "@task.sensor"
+    custom_operator_name: ClassVar = "@task.sensor"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.context import CURRENT, RETURN_KEY
 from flowlet.clock import span_micros
-from flowlet.errors import FailTask, SensorTimeout, SkipTask, TaskTimeout
+from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
 from flowlet.worker.context import attempt_context
 from flowlet.worker.task_instance import RuntimeTaskInstance, as_mapping
 from flowlet.worker.workload import Outcome
@@ -58,11 +58,10 @@ class Attempt:
         try:
             context = self._begin()
             task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
-            if task.on_execute_callback and self.work.resume is None:
-                await self.worker.run_callbacks(self.work, "execute", self._unfinished())
-            task.pre_execute(context)
-            if task.is_sensor:
-                return self._sensed(await _alook(task, context))
+            if self.work.resume is None:
+                if task.on_execute_callback:
+                    await self.worker.run_callbacks(self.work, "execute", self._unfinished())
+                task.pre_execute(context)
             result = await task.aexecute(context)
             task.post_execute(context, result)
             return self._succeed(result)
@@ -76,11 +75,10 @@ class Attempt:
         try:
             context = self._begin()
             task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
-            if task.on_execute_callback and self.work.resume is None:
-                self.worker.run_callbacks_here(self.work, "execute", self._unfinished())
-            task.pre_execute(context)
-            if task.is_sensor:
-                return self._sensed(_look(task, context))
+            if self.work.resume is None:
+                if task.on_execute_callback:
+                    self.worker.run_callbacks_here(self.work, "execute", self._unfinished())
+                task.pre_execute(context)
             result = task.execute(context)
             task.post_execute(context, result)
             return self._succeed(result)
@@ -111,9 +109,10 @@ class Attempt:
         assert self.ti is not None and self.context is not None  # noqa: S101  it looked
         self.ti._work = self.work
         CURRENT.set(self.context)
-        limit = self.ti.task.execution_timeout
+        sensor: Any = self.ti.task
+        limit = sensor.execution_timeout
         if limit is not None and self.worker.clock.now() >= self.work.started_at + span_micros(limit):
-            raise TaskTimeout(f"it ran longer than its execution_timeout of {limit}")
+            sensor.after_error(TaskTimeout(f"it ran longer than its execution_timeout of {limit}"))
         return self.context
 
     # -- outcomes -------------------------------------------------------------------------------------
@@ -131,18 +130,11 @@ class Attempt:
             ti.xcom_push(RETURN_KEY, result)
         return self._leave(Outcome("succeeded", xcoms=tuple(ti._pushed.items()), skip=tuple(ti._skips)))
 
-    def _sensed(self, answer: Any) -> Outcome:
-        """What a sensor saw: what it waits for, or when it is to look again."""
-        met, value = self.ti.task.read_answer(answer)  # type: ignore[union-attr]  # it looked
-        return self._succeed(value) if met else self._wait()
-
     def _wait(self) -> Outcome:
-        if self.stop is not None and not self.over:
-            return self.stopped()
+        """A sensor did not see yet what it waits for: when it is to look again."""
         sensor: Any = self.ti.task  # type: ignore[union-attr]  # it looked
         self.looks += 1
         now = self.worker.clock.now()
-        sensor.check_timeout(self.work.started_at, now)
         until = sensor.next_poke_at(self.work.started_at, now, self.looks)
         if sensor.mode == "reschedule":
             return self._leave(Outcome("waiting", until=until, mode="reschedule"))
@@ -158,6 +150,11 @@ class Attempt:
             return self.stopped(problem)
         if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise problem
+        if isinstance(problem, PokeAgain) and self.work.task.is_sensor:
+            try:
+                return self._wait()
+            except Exception as end:  # its timeout, for one
+                problem = end
         try:
             outcome = self._outcome_of(problem)
         except BaseException as worse:  # an exception whose own methods raise, in a way not thought of
@@ -169,8 +166,6 @@ class Attempt:
     def _outcome_of(self, problem: BaseException) -> Outcome:
         from flowlet.worker.reasons import class_name, one_line, reason_of, text_of
 
-        if self.work.task.is_sensor and self.work.task.skips_on(problem):  # type: ignore[attr-defined]  # a sensor
-            problem = SkipTask(f"{class_name(problem)}: {text_of(problem)}")
         if isinstance(problem, SkipTask):
             reason = one_line(text_of(problem)) or None
             self._write("INFO", f"Skipped: {reason}" if reason else "Skipped")
@@ -191,14 +186,15 @@ class Attempt:
         assert self.stop is not None  # noqa: S101  the executor said why
         kind, reason = self.stop
         self._write("ERROR", reason)
-        if problem is not None and not isinstance(problem, asyncio.CancelledError):
+        if problem is not None and not isinstance(problem, (asyncio.CancelledError, PokeAgain)):
             self._write_traceback(problem)
         if kind != "timed_out":
             return self._leave(
                 Outcome(kind, reason=reason, xcoms=() if kind == "interrupted" else self._xcoms())
             )
-        if getattr(self.work.task, "soft_fail", False):
-            kind, reason = "skipped", f"soft_fail: {reason}"
+        sensor: Any = self.work.task if self.work.task.is_sensor else None
+        if sensor is not None and (rule := sensor.skips_by(TaskTimeout(reason))):
+            kind, reason = "skipped", f"{rule}: {reason}"
         outcome = Outcome(kind, reason=reason, error="TaskTimeout", xcoms=self._xcoms())
         outcome.exception = TaskTimeout(reason)
         return self._leave(outcome)
@@ -230,32 +226,6 @@ class Attempt:
         from flowlet.worker.tracebacks import readable_traceback
 
         self._write("ERROR", readable_traceback(problem))
-
-
-def _look(sensor: Any, context: dict[str, Any]) -> Any:
-    """One look of a sensor; with silent_fail an error counts as not met."""
-    try:
-        return sensor.poke(context)
-    except Exception as problem:
-        return _after_look(sensor, problem)
-
-
-async def _alook(sensor: Any, context: dict[str, Any]) -> Any:
-    """The same for a poke that is a coroutine."""
-    try:
-        return await sensor.poke(context)
-    except Exception as problem:
-        return _after_look(sensor, problem)
-
-
-def _after_look(sensor: Any, problem: Exception) -> bool:
-    if isinstance(problem, SkipTask):
-        raise problem
-    if sensor.silent_fail and not isinstance(problem, (FailTask, SensorTimeout)):
-        return False
-    if sensor.skips_on(problem):
-        raise SkipTask(f"{type(problem).__name__}: {problem}") from problem
-    raise problem
 
 
 def _is_cancelled_from_outside() -> bool:

@@ -137,6 +137,16 @@ class RuntimeTaskInstance:
 
         return get_current_context()
 
+    def render(self, value: Any, context: dict[str, Any] | None = None) -> Any:
+        """A value with the templates and XComArgs in it filled in, as those of the operator's fields are."""
+        from flowlet.worker.rendering import Renderer
+        from flowlet.worker.templates import templates_of
+
+        task = self.task
+        templates = templates_of(task, self._work.dag)
+        filled = self.get_template_context() if context is None else context
+        return Renderer(filled, templates, tuple(task.template_ext)).render(value)
+
     def subprocess_env(self) -> dict[str, str]:
         """What a process that this attempt starts finds in its environment: AIRFLOW_CTX_* and a marker.
 
