@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ from flowlet.registry.registry import Registry
 from flowlet.scheduler import requests
 from flowlet.scheduler.brain import Brain, same_run
 from flowlet.scheduler.loop import Scheduler
+from flowlet.scheduler.upkeep import Keep, Upkeep
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -43,7 +45,8 @@ class Engine:
 
     `path`: the SQLite file, or ":memory:". `durability`: "full" survives a power cut, "process" any crash of
     the process. `schedules=False` fires no schedules. `execute=False` commits what is asked and starts
-    nothing (the command line's way to write to a file without an owner). Raises StoreOwned if another
+    nothing (the command line's way to write to a file without an owner). Runs that ended more than `keep_days`
+    (90) ago are deleted while it runs, but for the newest `keep_runs` (100) of each DAG. Raises StoreOwned if another
     scheduler owns the file, StoreUnfit if the file is not usable. It installs no signal handlers.
     """
 
@@ -63,6 +66,8 @@ class Engine:
         capture: str = "logging",
         grace: float = 30.0,
         unlimited: bool = False,
+        keep_days: int | None = None,
+        keep_runs: int | None = None,
     ) -> None:
         if durability not in ("full", "process"):
             raise FlowletError(f"durability={durability!r}: must be 'full' or 'process'")
@@ -80,6 +85,7 @@ class Engine:
         self._capture = capture
         self._grace = grace
         self._unlimited = unlimited
+        self._keep = Keep.by_settings(keep_days, keep_runs)
         self._store: Store | None = None
         self._scheduler: Scheduler | None = None
         self._worker: Worker | None = None
@@ -112,6 +118,7 @@ class Engine:
         self._scheduler = Scheduler(
             brain=self.brain, store=store, executor=self.executor, clock=self.clock, xcoms=self._values,
             listeners=self.listeners, call_back=self._call_back,
+            upkeep=Upkeep(store, self._keep, self.clock.now(), forget=self._forget_logs),
         )  # fmt: skip
         self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
@@ -185,8 +192,7 @@ class Engine:
         from flowlet.worker.logs import Logs
         from flowlet.worker.worker import Worker
 
-        folder = None if store.in_memory else Path(f"{store.path}.logs")
-        return Worker(clock=self.clock, logs=Logs(folder), capture=self._capture, marker="" if store.in_memory else store.path)
+        return Worker(clock=self.clock, logs=Logs(self._log_folder()), capture=self._capture, marker="" if store.in_memory else store.path)
 
     async def _register_all(self, store: Store) -> None:
         assert self._scheduler is not None  # noqa: S101  opened
@@ -213,6 +219,19 @@ class Engine:
             killed = kill_leftovers(store.path)
             if killed:
                 self._scheduler.post(requests.Note("leftovers_killed", f"processes of interrupted attempts: {killed}"))
+
+    async def _forget_logs(self, runs: list[tuple[str, str]]) -> None:
+        """The logs of runs that are about to be deleted."""
+        from flowlet.operators.threads import in_thread
+        from flowlet.worker.log_paths import remove_runs
+
+        folder = self._log_folder()
+        if folder is not None and folder.is_dir():
+            await in_thread("flowlet:logs", partial(remove_runs, folder, runs))
+
+    def _log_folder(self) -> Path | None:
+        store = self._store
+        return None if store is None or store.in_memory else Path(f"{store.path}.logs")
 
     async def _open_control(self) -> None:
         from flowlet.engine.control import ControlServer, control_path
@@ -356,8 +375,8 @@ class Engine:
         await self._parts()[1].checkpoint()
 
     async def prune(self, *, keep_days: int = 90, keep_runs: int = 100) -> Any:
-        """Delete what is older than `keep_days` beyond the newest `keep_runs` runs of each DAG."""
-        return await self._parts()[1].prune(self.clock.now(), keep_days, keep_runs)
+        """Delete what is older than `keep_days` beyond the newest `keep_runs` runs of each DAG, logs included."""
+        return await self._parts()[1].prune(self.clock.now(), keep_days, keep_runs, forget=self._forget_logs)
 
     async def backup(self, path: str | Path) -> None:
         await self._parts()[1].backup(path)

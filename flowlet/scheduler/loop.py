@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flowlet import events
 from flowlet.clock import SECOND, iso
-from flowlet.errors import EngineClosed, StoreError, StoreLost
+from flowlet.errors import EngineClosed, StoreBusy, StoreFaulty, StoreFull, StoreReadOnly, StoreUnavailable
 from flowlet.runs.states import QUEUED, RUNNING
 from flowlet.scheduler import requests
 from flowlet.worker.workload import Outcome, RunFacts, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from flowlet.clock import Clock
     from flowlet.executors.base import Executor
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from flowlet.runs.moves import Moves
     from flowlet.runs.turn import Turn
     from flowlet.scheduler.brain import Brain
+    from flowlet.scheduler.upkeep import Upkeep
     from flowlet.store import Store
     from flowlet.worker.workload import XComReader
 
@@ -28,13 +30,32 @@ if TYPE_CHECKING:
 JUMP = 2 * SECOND
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+T = TypeVar("T")
+
+
+class Trouble(NamedTuple):
+    """Why nothing can be written at the moment."""
+
+    kind: str
+    """As it will stand in `events` when it is over."""
+    text: str
+
+
+_KINDS: dict[type[StoreUnavailable], str] = {
+    StoreBusy: "store_busy",
+    StoreFull: "storage_full",
+    StoreReadOnly: "storage_read_only",
+    StoreFaulty: "storage_faulty",
+    StoreUnavailable: "storage_trouble",
+}
+
 
 class Scheduler:
     """Carries out what the brain decides."""
 
     def __init__(
         self, *, brain: Brain, store: Store, executor: Executor, clock: Clock, xcoms: XComReader,
-        listeners: events.Listeners, call_back: Callable[[Any, str, Any], None],
+        listeners: events.Listeners, call_back: Callable[[Any, str, Any], None], upkeep: Upkeep,
     ) -> None:  # fmt: skip
         self.brain = brain
         self.store = store
@@ -43,9 +64,9 @@ class Scheduler:
         self.xcoms = xcoms
         self.listeners = listeners
         self.call_back = call_back
+        self.upkeep = upkeep
         self.failure: BaseException | None = None
-        self.trouble: str | None = None
-        """Why nothing can be written at the moment."""
+        self.trouble: Trouble | None = None
         self._inbox: list[Any] = []
         self._asked: list[Any] = []
         self._turn: Turn | None = None
@@ -103,8 +124,8 @@ class Scheduler:
     async def turn(self) -> None:
         """One round: what was asked and what is due, decided, committed, carried out."""
         if not self._inbox and not self._stopping.is_set():
-            due = None if self.brain.draining else self.brain.next_due()
-            await self.clock.wait(self._news, due, busy=self.brain.in_flight > 0)
+            due, busy = None if self.brain.draining else self.brain.next_due(), self.brain.in_flight > 0
+            await self.clock.wait(self._news, self.upkeep.wake_at(due, busy=busy), busy=busy)
         self._news.clear()
         now = self._look_at_clock()
         self._look_at_threads()
@@ -114,16 +135,20 @@ class Scheduler:
             conflicts = await self._commit(turn.moves)
             if conflicts:
                 await self._read_again(self.brain.refused(conflicts, turn), turn)
+            self.upkeep.wrote(now)
         self._carry_out(turn)
         self._asked, self._turn = [], None
+        if now >= self.upkeep.next_at and not self._stopping.is_set():
+            is_idle = not (turn.moves or self._inbox or self.brain.in_flight)
+            self._inbox += [requests.Note(*note) for note in await self.upkeep.work(now, is_idle=is_idle)]
 
     async def _read_again(self, runs: list[ActiveRun], turn: Turn) -> None:
         """Runs whose rows somebody else changed: what the file says of them goes into the next turn."""
         for run in runs:
             if run in turn.over:
                 turn.over.remove(run)
-            rows = await self.store.fetch("run", dag_id=run.dag_id, run_id=run.run_id)
-            tasks = await self.store.fetch("tasks_of_run", run=run.id)
+            rows = await self._patiently(partial(self.store.fetch, "run", dag_id=run.dag_id, run_id=run.run_id))
+            tasks = await self._patiently(partial(self.store.fetch, "tasks_of_run", run=run.id))
             self.post(requests.Reload(run, rows[0] if rows else None, tasks))
 
     def _look_at_threads(self) -> None:
@@ -145,23 +170,42 @@ class Scheduler:
 
     async def _commit(self, moves: Moves) -> list[Any]:
         """Write, or wait until it can be written: nothing is acknowledged or started before."""
-        failures = 0
+        try:
+            return await self.store.commit(moves)
+        except StoreUnavailable as error:
+            return await self._patiently(partial(self.store.commit, moves), error)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], error: StoreUnavailable | None = None) -> T:
+        """Ask the store until it answers; a file that is lost or unfit is no passing trouble."""
+        failures, since = 0, self.clock.now()
         while True:
-            try:
-                conflicts: list[Any] = await self.store.commit(moves)
-            except StoreLost:
-                raise
-            except StoreError as error:
-                self.trouble = f"storage: {error}"
+            if error is not None:
                 if self._stopping.is_set() and failures > len(_PAUSES):
-                    raise
+                    raise error
+                self._announce(error)
                 await self._breathe(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
+            try:
+                answer = await ask()
+            except StoreUnavailable as again:
+                error = again
                 continue
-            if failures:
-                self.post(requests.Note(_kind(self.trouble), f"nothing could be written for a while ({self.trouble}); now it can"))
+            if error is not None:
                 self.trouble = None
-            return conflicts
+                self.post(requests.Note(_KINDS[type(error)], f"nothing could be written since {iso(since)}, now it can; nothing is lost ({error})"))
+            return answer
+
+    def _announce(self, error: StoreUnavailable) -> None:
+        """What cannot be written into the file is told to whoever listens, once."""
+        if self.trouble is not None and self.trouble.kind == _KINDS[type(error)]:
+            return
+        text = f"nothing can be written, and no task starts, until this is over: {error}"
+        self.trouble = Trouble(_KINDS[type(error)], text)
+        if self.listeners:
+            self.listeners.tell(events.EventAdded(self.clock.now(), self.trouble.kind, None, None, None, None, None, text))
+        import logging
+
+        logging.getLogger("flowlet.store").warning(text)
 
     async def _breathe(self, seconds: float) -> None:
         """A pause of the real world: a full disk does not follow a virtual clock."""
@@ -268,7 +312,3 @@ def _answer(reply: asyncio.Future[Any], answer: Any) -> None:
         reply.set_exception(answer)
     else:
         reply.set_result(answer)
-
-
-def _kind(trouble: str | None) -> str:
-    return "storage_full" if trouble and "full" in trouble.lower() else "storage_trouble"

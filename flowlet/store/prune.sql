@@ -1,7 +1,8 @@
 -- Retention: bounded transactions, never an active run, never the newest ones of a DAG.
 
--- name: dags
-SELECT DISTINCT dag_id FROM run ORDER BY dag_id;
+-- name: next_dag
+-- The oldest run of the DAG that comes after :dag_id.
+SELECT dag_id, queued_at FROM run WHERE dag_id > :dag_id ORDER BY dag_id, id LIMIT 1;
 
 -- name: oldest_kept
 -- The id of the oldest of the newest :keep_runs runs.
@@ -9,6 +10,7 @@ SELECT id FROM run WHERE dag_id = :dag_id ORDER BY id DESC LIMIT 1 OFFSET :keep_
 
 -- name: needed
 -- Whatever their age: the run of the newest date, and the runs that an active one looks back at.
+-- (Without INDEXED BY all runs of the DAG might be read to find the active ones.)
 SELECT id FROM (SELECT id FROM run WHERE dag_id = :dag_id AND logical_date IS NOT NULL ORDER BY logical_date DESC LIMIT 1)
 UNION
 SELECT (
@@ -16,7 +18,7 @@ SELECT (
     WHERE before.dag_id = active.dag_id AND before.logical_date < active.logical_date
     ORDER BY before.logical_date DESC LIMIT 1
 )
-FROM run AS active
+FROM run AS active INDEXED BY run_active
 WHERE active.state IN ('queued', 'running') AND active.dag_id = :dag_id
 UNION
 SELECT (
@@ -24,31 +26,40 @@ SELECT (
     WHERE before.dag_id = active.dag_id AND before.logical_date < active.logical_date AND before.run_type = 'scheduled'
     ORDER BY before.logical_date DESC LIMIT 1
 )
-FROM run AS active
+FROM run AS active INDEXED BY run_active
 WHERE active.state IN ('queued', 'running') AND active.dag_id = :dag_id;
 
--- name: old_runs
-SELECT id, due_at, CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END
+-- name: runs_from
+-- The next runs of a DAG in the order in which they were made; whether each may go, and whether it is old.
+SELECT
+    id, dag_id, run_id, due_at, CASE WHEN queued_at - due_at <= 1000000 THEN 'ran' ELSE 'late' END,
+    state IN ('success', 'failed') AND ended_at < :before, queued_at < :before
 FROM run
 WHERE dag_id = :dag_id AND id > :after AND id < :oldest_kept
-  AND state IN ('success', 'failed') AND ended_at < :before
 ORDER BY id
 LIMIT :limit;
 
+-- name: finished
+-- Of the runs of a JSON list, those that may go still.
+SELECT id FROM run WHERE id IN (SELECT value FROM json_each(:ids)) AND state IN ('success', 'failed');
+
+-- name: tasks_of
+SELECT id FROM task_instance WHERE run = :run LIMIT :limit;
+
 -- name: delete_xcoms
-DELETE FROM xcom
-WHERE ti IN (SELECT id FROM task_instance WHERE run = :run ORDER BY task_id, map_index LIMIT :limit);
+DELETE FROM xcom WHERE ti IN (SELECT value FROM json_each(:ids));
 
 -- name: delete_attempts
-DELETE FROM attempt
-WHERE ti IN (SELECT id FROM task_instance WHERE run = :run ORDER BY task_id, map_index LIMIT :limit);
+DELETE FROM attempt WHERE ti IN (SELECT value FROM json_each(:ids));
 
 -- name: delete_tasks
-DELETE FROM task_instance
-WHERE id IN (SELECT id FROM task_instance WHERE run = :run ORDER BY task_id, map_index LIMIT :limit);
+DELETE FROM task_instance WHERE id IN (SELECT value FROM json_each(:ids));
 
--- name: delete_run
-DELETE FROM run WHERE id = :run;
+-- name: delete_runs
+DELETE FROM run WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: oldest_event
+SELECT at FROM event ORDER BY id LIMIT 1;
 
 -- name: delete_events
 -- Events come nearly in the order of time: the oldest ids are looked at, no more.

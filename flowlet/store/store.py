@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from flowlet.clock import Clock
 from flowlet.errors import StoreError, StoreLost
 from flowlet.runs.moves import Moves
+from flowlet.settings import variable
 from flowlet.store import forking
 from flowlet.store.applying import Conflict
 from flowlet.store.hop import Hop
 from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
+from flowlet.store.retention import Pruning
 from flowlet.store.sqlite import MEMORY, open_reader, trouble
 
 T = TypeVar("T")
+Forget = Callable[[list[tuple[str, str]]], Awaitable[None]]
 
 LOG_ALARM = 256 * 1024 * 1024
 """A write-ahead log of that many bytes is worth a word."""
@@ -137,17 +141,28 @@ class Store:
             return True
         return await self._run(self._ledger.checkpoint)
 
-    async def prune(self, now: int, keep_days: int = 90, keep_runs: int = 100) -> int:
+    async def prune(self, now: int, keep_days: int = 90, keep_runs: int = 100, *, forget: Forget | None = None) -> int:
         """Delete runs that ended more than `keep_days` ago, but keep the newest `keep_runs` of each DAG.
 
-        In bounded transactions, between which commits get their turn. Gives how many; ticks stay counted.
+        In bounded steps, between which commits get their turn. Gives how many; ticks stay counted.
         """
-        from flowlet.store.retention import Pruning
-
         pruning = Pruning(now, keep_days=keep_days, keep_runs=keep_runs)
-        while await self._run(self._ledger.change, pruning.step):
-            pass
+        while pruning.left:
+            await self.prune_step(pruning, forget=forget)
         return pruning.deleted
+
+    async def prune_step(self, pruning: Pruning, *, forget: Forget | None = None) -> None:
+        """One step of a round. It writes only where there is something to delete.
+
+        `forget` is told (dag_id, run_id) of the runs before they go, so that nothing else that is theirs
+        (their logs) can outlive them.
+        """
+        batch = await self._run(lambda: pruning.look(self._ledger.ready()))
+        going = [(run.dag_id, run.run_id) for run in batch.runs if run.is_whole]
+        if going and forget is not None:
+            await forget(going)
+        if batch:
+            await self._run(self._ledger.change, lambda connection: pruning.delete(connection, batch))
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """A complete, checked copy at `path`, or none. Commits go on meanwhile."""
@@ -172,15 +187,32 @@ class Store:
         """Bytes in the write-ahead log."""
         return self._ledger.log_size()
 
-    def alarm(self) -> str | None:
-        """A sentence when the log has grown beyond LOG_ALARM: some program keeps reading."""
+    @property
+    def file_size(self) -> int:
+        """Bytes in the database."""
+        return 0 if self.in_memory else Path(self.path).stat().st_size
+
+    def large_log(self, limit: int = LOG_ALARM) -> str | None:
+        """A sentence when the log has grown beyond `limit`: some program keeps reading."""
         size = self.log_size
-        if size <= LOG_ALARM:
+        if size <= limit:
             return None
         return (
-            f"{self.path}-wal has grown to {size >> 20} MiB: another program has been reading the database for long"
+            f"{self.path}-wal has grown to {_mib(size)}: another program has been reading the database for long"
             " and keeps it from being written out; end that program's transaction"
         )
+
+    def large_file(self, keep_days: int) -> str:
+        """A sentence about the size of the database."""
+        return (
+            f"{self.path} has grown to {_mib(self.file_size)} with the runs of the last {keep_days} days: keep fewer"
+            f" ({variable('store', 'keep_days')} and {variable('store', 'keep_runs')}, or `flowlet db prune --keep-days N`),"
+            " or let tasks hand on smaller values"
+        )
+
+    async def look(self) -> None:
+        """Raise StoreLost if the file is not the one any more that was opened. Writes nothing."""
+        await self._run(self._ledger.ready)
 
     async def close(self) -> None:
         """Wait for what is under way, bring everything into the database, and give the file free.
@@ -234,6 +266,10 @@ class Store:
             raise StoreError(f"{self.path} is closed in this process: open it again")
         if self._ledger.lost is not None:
             raise StoreLost(self._ledger.lost)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB" if size < 10 << 20 else f"{size >> 20:,} MiB"
 
 
 def _open(ownership: Ownership, now: int, control: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -45,6 +46,21 @@ def log_parts(key: LogKey) -> tuple[str, str, str, str]:
     if key.map_index >= 0:
         task = f"{task}.{key.map_index}"
     return safe_part(key.dag_id), safe_part(key.run_id), task, f"{key.try_number}.log"
+
+
+def remove_runs(folder: Path, runs: Iterable[tuple[str, str]]) -> None:
+    """Delete all logs of these (dag_id, run_id). No link is followed; what cannot be deleted stays."""
+    import shutil
+
+    for dag_id, run_id in runs:
+        try:
+            here = os.open(folder / safe_part(dag_id), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # nothing was ever written there
+        try:
+            shutil.rmtree(safe_part(run_id), ignore_errors=True, dir_fd=here)
+        finally:
+            os.close(here)
 
 
 def open_below(folder: Path, parts: tuple[str, ...]) -> int:

@@ -307,17 +307,14 @@ async def test_a_reader_that_lingers_makes_the_log_grow_and_a_checkpoint_say_so(
         assert not await store.checkpoint()
         assert SystemClock().monotonic() - began < 2_000_000  # commits would wait as long
         assert store.log_size > 100_000
-        assert store.alarm() is None
+        assert store.large_log() is None
         pinned.close()
         assert await store.checkpoint()
         assert store.log_size == 0
 
 
-async def test_a_large_log_is_an_alarm(path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flowlet.store import store as module
-
-    monkeypatch.setattr(module, "LOG_ALARM", 1000)
+async def test_a_large_log_is_an_alarm(path: Path, writing: Any) -> None:
     async with await begun(path, writing) as store:
-        alarm = store.alarm()
+        alarm = store.large_log(1000)
         assert alarm is not None
         assert "another program has been reading" in alarm

@@ -203,8 +203,8 @@ def test_pruning_never_changes_a_sum(empty: sqlite3.Connection, runs: list[Any],
             pruning = retention.Pruning(999 * DAY, keep_days=0, keep_runs=keep_runs)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(retention, "ROWS", rows)
-                while pruning.step(empty):
-                    pass
+                while pruning.left:
+                    pruning.delete(empty, pruning.look(empty))
         after = empty.execute("SELECT outcome, sum(count) FROM ticks GROUP BY outcome ORDER BY outcome").fetchall()
         assert after == before
         left = {row[0] for row in empty.execute("SELECT id FROM run")}
