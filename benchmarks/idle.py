@@ -18,8 +18,8 @@ from typing import Any
 
 from figures import Figure, arguments, beside, in_a_process, memory_mb, show
 
-SETTLE = 0.5
-"""Seconds after the start that do not count."""
+SETTLE = 2.0
+"""Seconds after the start that do not count: a second after its last write an engine brings its log home, once."""
 
 
 def measure_flowlet(dags: int, seconds: float) -> dict[str, Any]:
