@@ -11,6 +11,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from flowlet.authoring.context import CONTEXT_KEYS
+
 _TAKES_ARGS = 0x04
 _TAKES_KWARGS = 0x08
 _GENERATOR = 0x20
@@ -25,7 +27,7 @@ class Signature:
     """The parameters of a callable. `names` are in order: positional ones first, then keyword-only ones."""
 
     __slots__ = (
-        "defaults", "names", "positional", "positional_only", "required",
+        "asks_for_context", "defaults", "names", "positional", "positional_only", "required",
         "takes_any_keyword", "takes_any_positional",
     )  # fmt: skip
 
@@ -46,6 +48,7 @@ class Signature:
         self.required = tuple(name for name in self.names if name not in defaults)
         self.takes_any_positional = takes_any_positional
         self.takes_any_keyword = takes_any_keyword
+        self.asks_for_context = takes_any_keyword or not CONTEXT_KEYS.isdisjoint(self.names)
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Signature:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from flowlet.errors import FlowletError
 
 Context = dict[str, Any]
 """What a task is given when it runs: Airflow's keys (see Airflow's `sdk/definitions/context.py`)."""
 
+
+class HasContext(Protocol):
+    """The running attempt; it makes its context when somebody asks for it."""
+
+    @property
+    def context(self) -> Context: ...
+
+
 #: Set by the worker around each attempt.
-CURRENT: ContextVar[Context] = ContextVar("flowlet_context")
+CURRENT: ContextVar[HasContext | None] = ContextVar("flowlet_attempt", default=None)
 
 RETURN_KEY = "return_value"
 """The XCom key of what `execute` returns."""
@@ -30,9 +38,9 @@ CONTEXT_KEYS = frozenset({
 
 def get_current_context() -> Context:
     """The context of the task that is running. FlowletError outside of a running task."""
-    try:
-        return CURRENT.get()
-    except LookupError:
+    attempt = CURRENT.get()
+    if attempt is None:
         raise FlowletError(
             "get_current_context() was called outside of a running task: only code that a task runs has one"
-        ) from None
+        )
+    return attempt.context

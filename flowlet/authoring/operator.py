@@ -19,7 +19,7 @@ from flowlet.authoring.xcom_arg import XComArg, iter_resolvables, mapping_comes_
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from datetime import datetime
     from logging import Logger
     from typing import Unpack
@@ -307,6 +307,19 @@ class BaseOperator(Relatives):
         return False
 
     @property
+    def is_plain_call(self) -> bool:
+        """Whether the work is `python_callable(*op_args, **op_kwargs)` and no more: nobody asks for a context."""
+        return False
+
+    def call(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The work of an operator whose `is_plain_call` is true, in a thread."""
+        raise NotImplementedError(f"{type(self).__name__} defines no call()")
+
+    def acall(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
+        """The same on the loop."""
+        raise NotImplementedError(f"{type(self).__name__} defines no acall()")
+
+    @property
     def is_async(self) -> bool:
         """Whether the worker awaits `aexecute` on the loop; otherwise it calls `execute` in a thread."""
         return False
@@ -322,12 +335,12 @@ class BaseOperator(Relatives):
     @property
     def log(self) -> Logger:
         """The log of the running attempt; outside of one, the logger `flowlet.task`."""
-        context = CURRENT.get(None)
-        if context is None:
+        attempt = CURRENT.get()
+        if attempt is None:
             import logging
 
             return logging.getLogger("flowlet.task")
-        log: Logger = context["ti"].log
+        log: Logger = attempt.context["ti"].log
         return log
 
     def pre_execute(self, context: Context) -> None:

@@ -59,7 +59,7 @@ class LocalExecutor(Executor):
 
     def accept(self, work: Workload) -> None:
         attempt = self._live[work] = self._worker.begin(work)
-        self._begin(attempt)
+        self._start(attempt)
 
     def cancel(self, work: Workload, reason: str) -> None:
         attempt = self._live.get(work)
@@ -86,13 +86,11 @@ class LocalExecutor(Executor):
 
     # -- placing --------------------------------------------------------------------------------------
 
-    def _begin(self, attempt: Attempt) -> None:
+    def _start(self, attempt: Attempt) -> None:
         try:
             self._place(attempt)
         except Exception as problem:  # no thread to be had, or an operator whose own properties raise
-            outcome = Outcome(
-                "failed", reason=f"it could not be started: {problem}", error=type(problem).__name__
-            )
+            outcome = Outcome("failed", reason=f"it could not be started: {problem}", error=type(problem).__name__)
             self._loop.call_soon(self._settle, attempt, outcome)
 
     def _place(self, attempt: Attempt) -> None:
@@ -103,7 +101,7 @@ class LocalExecutor(Executor):
         if task.is_async:
             attempt.scope = scope = copy_context()
             # In no task group: one would wait for ever for a coroutine that swallows its cancellation.
-            attempt.handle = self._loop.create_task(self._run(attempt), name=task.task_id, context=scope)
+            attempt.handle = asyncio.Task(self._run(attempt), loop=self._loop, name=task.task_id, context=scope)
             self._watchdog.look()
         else:
             self._threads.submit(attempt)

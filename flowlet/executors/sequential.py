@@ -41,4 +41,4 @@ class SequentialExecutor(LocalExecutor):
             return
         self._current = None
         if self._waiting:
-            self._begin(self._waiting.popleft())
+            self._start(self._waiting.popleft())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.authoring.calls import is_async_function, signature_of
@@ -63,6 +63,32 @@ class PythonOperator(BaseOperator):
     def is_async(self) -> bool:
         return type(self).execute is PythonOperator.execute and is_async_function(self.python_callable)
 
+    _calls_only: ClassVar[bool] = True
+    """The class adds nothing to the call."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._calls_only = all(getattr(cls, name) is getattr(PythonOperator, name) for name in _CALL)
+
+    @property
+    def is_plain_call(self) -> bool:
+        return (
+            self._calls_only
+            and self.templates_dict is None
+            and not self.show_return_value_in_logs
+            and self._pre_execute_hook is None
+            and self._post_execute_hook is None
+            and not signature_of(self.python_callable).asks_for_context
+        )
+
+    def call(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The call and no more, in a thread."""
+        return awaited_here(self.python_callable(*args, **kwargs), self.python_callable)
+
+    def acall(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
+        """The call and no more, on the loop."""
+        return awaited(self.python_callable(*args, **kwargs))
+
     def execute(self, context: Context) -> Any:
         """Call it and wait; a coroutine that it gives is run to its end on a loop of this thread."""
         return self._finish(context, awaited_here(self.execute_callable(context), self.python_callable))
@@ -85,6 +111,9 @@ class PythonOperator(BaseOperator):
         if self.show_return_value_in_logs:
             context["ti"].log.info("Done. Returned value was: %s", result)
         return result
+
+
+_CALL = ("execute", "aexecute", "execute_callable", "determine_kwargs", "_finish", "pre_execute", "post_execute")
 
 
 def call_arguments(

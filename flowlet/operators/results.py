@@ -11,7 +11,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from flowlet.authoring.calls import is_generator_function
-from flowlet.authoring.context import CURRENT
+from flowlet.authoring.context import get_current_context
 
 _UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
@@ -42,7 +42,7 @@ def _exhaust(generator: Generator[Any, Any, Any]) -> Any:
             stray = next(generator)
         except StopIteration as end:
             return end.value
-        CURRENT.get()["ti"].log.warning("Ignoring what the task yielded, of type %s", type(stray).__name__)
+        get_current_context()["ti"].log.warning("Ignoring what the task yielded, of type %s", type(stray).__name__)
 
 
 async def _collect(generator: AsyncGenerator[Any, Any]) -> list[Any]:

@@ -40,6 +40,9 @@ from flowlet.runs.states import (
 if TYPE_CHECKING:
     from flowlet.runs.turn import Turn
 
+_row = tuple.__new__
+"""Makes a move from its fields in a third of the time: there are four of them for each task."""
+
 _WAIT, _RUN, _SKIP = Verdict.WAIT, Verdict.RUN, Verdict.SKIP
 _PAST_DONE = (SUCCESS, SKIPPED)
 
@@ -119,7 +122,7 @@ def start(ti: TaskInstance, turn: Turn) -> None:
     ti.state, ti.blocker = RUNNING, None
     ti.queued_at = turn.now
     ti.started_at, ti.ended_at, ti.wake_at, ti.outcome, ti.reason = started_at, None, None, None, None
-    turn.moves.start_task.append(StartTask(ti.id, expected, before, ti.try_number, turn.now, started_at))
+    turn.moves.start_task.append(_row(StartTask, (ti.id, expected, before, ti.try_number, turn.now, started_at)))
     turn.start.append(ti)
     turn.touched.append(ti)
 
@@ -291,9 +294,13 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
         state, tasks = parent.state, parent.run.tasks
         if parent.run.followers:
             _tell_followers(parent, turn)
+        plain = state == SUCCESS and not parent.spec.is_setup
         for index in parent.spec.downstream:
             child = tasks[index]
-            count(child, parent, state)
+            if plain:
+                child.succeeded += 1
+            else:
+                count(child, parent, state)
             if child.released or child.state != NONE:
                 continue
             verdict = RULES[child.spec.trigger_rule](child)
@@ -375,7 +382,7 @@ def _end_row(ti: TaskInstance, state: str, outcome: str, reason: str | None, err
     now = turn.now
     ti.state, ti.outcome, ti.reason, ti.ended_at = state, outcome, reason, now
     turn.moves.end_task.append(
-        EndTask(ti.id, ti.try_number, state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes)
+        _row(EndTask, (ti.id, ti.try_number, state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes))
     )
     turn.touched.append(ti)
 
@@ -384,7 +391,7 @@ def _push(ti: TaskInstance, xcoms: tuple[tuple[str, str], ...], turn: Turn) -> N
     if xcoms:
         ti.xcoms = xcoms
         for key, value in xcoms:
-            turn.moves.put_xcom.append(PutXCom(ti.id, key, value))
+            turn.moves.put_xcom.append(_row(PutXCom, (ti.id, key, value)))
 
 
 def _leave(ti: TaskInstance) -> None:

@@ -52,7 +52,10 @@ class Brain:
         """Apply what was asked and what is due; decide what follows."""
         turn = Turn(now)
         for request in asked:
-            self._apply(request, turn)
+            if type(request) is requests.Ended:
+                self._ended(request, turn)
+            else:
+                self._apply(request, turn)
         self._fire(turn)
         self._follow_ends(turn)
         self._set_timers(turn)
@@ -141,17 +144,20 @@ class Brain:
         if date is not None and any(run.logical_date == date for run in entry.active.values()):
             raise RunExists(f"DAG {entry.spec.dag_id!r} has a run with logical date {iso(date)} already")
         interval = None if date is None else entry.schedule.timetable.infer_manual(date)
-        return self.make_run(entry, run_id, request.run_type, date, interval, turn, conf=request.conf, past=request.past)
+        after = turn.now if request.logical_date == requests.NOW else None
+        return self.make_run(entry, run_id, request.run_type, date, interval, turn, conf=request.conf, past=request.past, after=after)
 
     def make_run(
         self, entry: Entry, run_id: str, run_type: str, date: int | None, interval: Interval | None, turn: Turn,
-        *, conf: str = "{}", due: int | None = None, past: Any = None,
+        *, conf: str = "{}", due: int | None = None, past: Any = None, after: int | None = None,
     ) -> ActiveRun:  # fmt: skip
+        """A new run; `after` is when it may begin, if that is not its logical date."""
+        if after is None:
+            after = due if due is not None else (date if date is not None else turn.now)
         run = ActiveRun(
             id=self._run_id, spec=entry.spec, run_id=run_id, run_type=run_type, logical_date=date,
             interval_start=interval.start if interval else None, interval_end=interval.end if interval else None,
-            run_after=due if due is not None else (date if date is not None else turn.now),
-            queued_at=turn.now, conf=conf, due_at=due,
+            run_after=after, queued_at=turn.now, conf=conf, due_at=due,
         )  # fmt: skip
         self._run_id += 1
         run.populate(self._task_id)
@@ -199,7 +205,7 @@ class Brain:
             return str(entry.gate)
         if entry.running >= entry.spec.max_active_runs:
             return f"max_active_runs ({entry.running} of {entry.spec.max_active_runs} active)"
-        if run.logical_date is not None and run.logical_date > turn.now:
+        if run.run_after > turn.now and run.logical_date is not None and run.logical_date > turn.now:
             self.at(run.logical_date, "begin", entry)
             return f"its logical date {iso(run.logical_date)} is in the future"
         return None
@@ -403,7 +409,6 @@ def _manual_run_id(date: int | None, now: int) -> str:
 
 
 _APPLY: dict[type, Any] = {
-    requests.Ended: Brain._ended,
     requests.Discarded: Brain._discarded,
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,

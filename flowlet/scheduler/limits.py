@@ -7,7 +7,7 @@ thousand that wait for one pool never stand before one that is free to go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -173,8 +173,11 @@ class Admission:
             for limit, need in self._limits(ti):
                 limit.used += need
 
-    def _limits(self, ti: TaskInstance) -> list[tuple[Limit, int]]:
+    def _limits(self, ti: TaskInstance) -> Sequence[tuple[Limit, int]]:
+        """The limits that an instance counts for, with its slots; the same for all of a run but for special tasks."""
         spec, run = ti.spec, ti.run
+        if spec.max_active_tis_per_dag is None and spec.max_active_tis_per_dagrun is None:
+            return (run.limit, 1), (self.pools.get(spec.pool) or self.pool(spec.pool), spec.pool_slots)
         found: list[tuple[Limit, int]] = [(run.limit, 1), (self.pool(spec.pool), spec.pool_slots)]
         if spec.max_active_tis_per_dag is not None:
             found.append((self._task_limit(ti, spec.max_active_tis_per_dag), 1))

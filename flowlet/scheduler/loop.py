@@ -90,7 +90,8 @@ class Scheduler:
         return await reply
 
     def deliver(self, work: Workload, outcome: Outcome) -> None:
-        self.post(requests.Ended(work, outcome))
+        self._inbox.append(tuple.__new__(requests.Ended, (work, outcome)))
+        self._news.set()
 
     def discard(self, work: Workload, outcome: Outcome) -> None:
         self.post(requests.Discarded(work, outcome))
@@ -260,8 +261,8 @@ class Scheduler:
         entry = self.brain.entries[run.dag_id]
         assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
         return Workload(
-            key=ti, dag=entry.dag, task=run.operators[ti.spec.index], run=run.facts, map_index=ti.map_index,
-            try_number=ti.try_number, max_tries=ti.max_tries, started_at=ti.started_at or 0, xcoms=self.xcoms,
+            ti, entry.dag, run.operators[ti.spec.index], run.facts, ti.map_index, ti.try_number, ti.max_tries,
+            ti.started_at or 0, self.xcoms,
         )  # fmt: skip
 
     def _fail(self, error: BaseException) -> None:

@@ -7,6 +7,7 @@ asked for goes on as one.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,11 @@ from flowlet.worker.workload import Outcome
 
 if TYPE_CHECKING:
     from flowlet.worker.logs import AttemptLog
-    from flowlet.worker.worker import Worker
+    from flowlet.worker.worker import Recipe, Worker
     from flowlet.worker.workload import Workload
 
-#: The attempt to which the running code belongs; logs are routed by it.
-ATTEMPT: ContextVar[Attempt | None] = ContextVar("flowlet_attempt", default=None)
+#: The attempt to which the running code belongs: its context, its log.
+ATTEMPT: ContextVar[Attempt | None] = CURRENT  # type: ignore[assignment]  # authoring knows of the context only
 
 
 class Attempt:
@@ -33,31 +34,33 @@ class Attempt:
     `handle`, `over`, `scope` and `timer` are the executor's.
     """
 
-    __slots__ = (
-        "context", "handle", "log", "looks", "notes", "over", "scope", "stop", "ti", "timer", "work", "worker",
-    )  # fmt: skip
+    ti: RuntimeTaskInstance | None = None
+    log: AttemptLog | None = None  # once something is written
+    looks: int = 0  # of a sensor, in this try
+    notes: Sequence[tuple[str, str]] = ()
+    stop: tuple[str, str] | None = None
+    over: bool = False
+    handle: asyncio.Task[None] | None = None
+    scope: Any = None
+    timer: asyncio.TimerHandle | None = None
+    _rendered: Mapping[str, Any] | None = None
 
-    def __init__(self, worker: Worker, work: Workload) -> None:
+    def __init__(self, worker: Worker, work: Workload, context: dict[str, Any] | None = None) -> None:
         self.worker = worker
         self.work = work
-        self.ti: RuntimeTaskInstance | None = None
-        self.context: dict[str, Any] | None = None
-        self.log: AttemptLog | None = None  # once something is written
-        self.looks = 0  # of a sensor, in this try
-        self.notes: list[tuple[str, str]] = []
-        self.stop: tuple[str, str] | None = None
-        self.over = False
-        self.handle: asyncio.Task[None] | None = None
-        self.scope: Any = None
-        self.timer: asyncio.TimerHandle | None = None
+        self._context = context
 
     # -- running --------------------------------------------------------------------------------------
 
     async def run(self) -> Outcome:
         """Run a body that is a coroutine, on the loop."""
         try:
-            context = self._begin()
-            task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
+            recipe = self._enter()
+            if recipe.plain:
+                args, kwargs = self._arguments(recipe)
+                return self._succeed(await self.work.task.acall(args, kwargs))
+            task: Any = self._prepare(recipe).task
+            context = self.context
             if self.work.resume is None:
                 if task.on_execute_callback:
                     await self.worker.run_callbacks(self.work, "execute", self._unfinished())
@@ -73,8 +76,12 @@ class Attempt:
         if self.stop is not None:  # it was stopped while it waited for a thread
             return self.stopped()
         try:
-            context = self._begin()
-            task: Any = self.ti.task  # type: ignore[union-attr]  # made by _begin
+            recipe = self._enter()
+            if recipe.plain:
+                args, kwargs = self._arguments(recipe)
+                return self._succeed(self.work.task.call(args, kwargs))
+            task: Any = self._prepare(recipe).task
+            context = self.context
             if self.work.resume is None:
                 if task.on_execute_callback:
                     self.worker.run_callbacks_here(self.work, "execute", self._unfinished())
@@ -85,35 +92,63 @@ class Attempt:
         except BaseException as problem:
             return self._ended(problem)
 
-    def _begin(self) -> dict[str, Any]:
-        """The context, and the operator's copy with its fields rendered."""
-        worker, work = self.worker, self.work
+    def _enter(self) -> Recipe:
+        """From here on the running code belongs to this attempt."""
         ATTEMPT.set(self)
-        if worker.repairs is not None:
-            worker.repairs()
-        if work.resume is not None:
-            return self._go_on(work.resume)
-        task = work.task.copy_for_attempt()
-        self.ti = ti = RuntimeTaskInstance(worker, work, task)
-        self.context = context = attempt_context(work, ti, test_mode=worker.test_mode)
-        CURRENT.set(context)
-        plan = worker.plan_of(work.task)
-        if plan is not None:
-            plan.render(task, work.dag, context)
-        return context
+        if self.worker.repairs is not None:
+            self.worker.repairs()
+        return self.worker.recipe_of(self.work.task)
 
-    def _go_on(self, before: Attempt) -> dict[str, Any]:
+    def _arguments(self, recipe: Recipe) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Of a call that asks for nothing else: a context is made only if the body looks for one."""
+        task: Any = self.work.task
+        self.ti = ti = RuntimeTaskInstance(self.worker, self.work, task, recipe.types)
+        if recipe.plan is None:
+            return task.op_args, task.op_kwargs
+        self._rendered = rendered = recipe.plan.resolve(task, {"ti": ti})
+        return rendered.get("op_args", task.op_args), rendered.get("op_kwargs", task.op_kwargs)
+
+    def _prepare(self, recipe: Recipe) -> RuntimeTaskInstance:
+        """The operator's copy with its fields rendered, and the context."""
+        if self.work.resume is not None:
+            return self._go_on(self.work.resume)
+        context = self.context
+        if recipe.plan is not None:
+            recipe.plan.render(context["task"], self.work.dag, context)
+        assert self.ti is not None  # noqa: S101  made with the context
+        return self.ti
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the body may look at; made when somebody asks for it."""
+        if self._context is None:
+            self._context = self._make_context()
+        return self._context
+
+    def _make_context(self) -> dict[str, Any]:
+        """With the operator's own copy for this attempt, as far as it is rendered."""
+        worker, work = self.worker, self.work
+        task = work.task.copy_for_attempt()
+        if self._rendered is not None:
+            for field, value in self._rendered.items():
+                object.__setattr__(task, field, value)
+        if self.ti is None:
+            self.ti = RuntimeTaskInstance(worker, work, task, worker.recipe_of(work.task).types)
+        else:
+            self.ti.task = task
+        return attempt_context(work, self.ti, test_mode=worker.test_mode)
+
+    def _go_on(self, before: Attempt) -> RuntimeTaskInstance:
         """As the attempt that is looked at again: the same copy, context and log."""
-        self.ti, self.context, self.looks = before.ti, before.context, before.looks
+        self.ti, self._context, self.looks = before.ti, before._context, before.looks
         self.log, self.notes = before.log, before.notes
-        assert self.ti is not None and self.context is not None  # noqa: S101  it looked
+        assert self.ti is not None  # noqa: S101  it looked
         self.ti._work = self.work
-        CURRENT.set(self.context)
         sensor: Any = self.ti.task
         limit = sensor.execution_timeout
         if limit is not None and self.worker.clock.now() >= self.work.started_at + span_micros(limit):
             sensor.after_error(TaskTimeout(f"it ran longer than its execution_timeout of {limit}"))
-        return self.context
+        return self.ti
 
     # -- outcomes -------------------------------------------------------------------------------------
 
@@ -128,7 +163,7 @@ class Attempt:
                 for key, value in as_mapping(result).items():
                     ti.xcom_push(key, value)
             ti.xcom_push(RETURN_KEY, result)
-        return self._leave(Outcome("succeeded", xcoms=tuple(ti._pushed.items()), skip=tuple(ti._skips)))
+        return self._leave(Outcome("succeeded", tuple(ti._pushed.items()), ti._skips))
 
     def _wait(self) -> Outcome:
         """A sensor did not see yet what it waits for: when it is to look again."""
@@ -202,7 +237,7 @@ class Attempt:
     def _unfinished(self) -> Outcome:
         """For callbacks that run before the body."""
         outcome = Outcome("running")
-        outcome.context = self.context
+        outcome.context = self._context
         return outcome
 
     def _xcoms(self) -> tuple[tuple[str, str], ...]:
@@ -210,7 +245,7 @@ class Attempt:
 
     def _leave(self, outcome: Outcome) -> Outcome:
         """The last thing in every attempt: close its log, hand over what callbacks and events need."""
-        outcome.context = self.context
+        outcome.context = self._context
         if self.log is not None:
             self.worker.close_log(self)
         if self.notes:

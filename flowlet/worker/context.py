@@ -85,16 +85,20 @@ def _moment(micros: int | None) -> datetime | None:
 def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool) -> dict[str, Any]:
     """The context of one attempt, for its body to keep and to write on."""
     run, task = work.run, ti.task
-    context: dict[str, Any] = run_context(run).copy()
-    context["ti"] = context["task_instance"] = ti
-    context["task"] = task
-    context["dag"] = work.dag
-    context["try_number"] = work.try_number
-    context["params"] = attempt_params(work, task)
-    context["map_index_template"] = task.map_index_template
-    context["inlets"] = task.inlets
-    context["outlets"] = task.outlets
-    context["task_instance_key_str"] = f"{run.dag_id}__{task.task_id}__{context.get('ds_nodash', run.run_id)}"
+    shared = run_context(run)
+    context = {
+        **shared,
+        "ti": ti,
+        "task_instance": ti,
+        "task": task,
+        "dag": work.dag,
+        "try_number": work.try_number,
+        "params": attempt_params(work, task),
+        "map_index_template": task.map_index_template,
+        "inlets": task.inlets,
+        "outlets": task.outlets,
+        "task_instance_key_str": f"{run.dag_id}__{task.task_id}__{shared.get('ds_nodash', run.run_id)}",
+    }
     if test_mode:
         context["test_mode"] = True
     return context

@@ -7,7 +7,7 @@ it is never rendered again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.xcom_arg import ResolveMixin, XComArg
@@ -33,8 +33,13 @@ class Plan:
         self._jinja = jinja
         self._extensions = extensions
 
+    @property
+    def is_values_only(self) -> bool:
+        """Whether it is done without jinja."""
+        return not self._jinja
+
     def render(self, task: BaseOperator, dag: DAG, context: Context) -> None:
-        """Set the rendered fields on this copy of the operator; an error says in which field it was."""
+        """Set the rendered fields on this copy of the operator, one after the other."""
         render = self._renderer(task, dag, context)
         for field in self._fields:
             try:
@@ -43,6 +48,17 @@ class Plan:
                 problem.add_note(f"in the template field {field!r}")
                 raise
             object.__setattr__(task, field, rendered)
+
+    def resolve(self, task: BaseOperator, context: Context) -> dict[str, Any]:
+        """The values of the fields, where no jinja is needed; the operator stays as it is."""
+        values = {}
+        for field in self._fields:
+            try:
+                values[field] = resolve(getattr(task, field), context)
+            except Exception as problem:
+                problem.add_note(f"in the template field {field!r}")
+                raise
+        return values
 
     def _renderer(self, task: BaseOperator, dag: DAG, context: Context) -> Callable[[Any], Any]:
         if not self._jinja:
@@ -152,10 +168,19 @@ def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
     if isinstance(value, ResolveMixin):
         return VALUES
     if isinstance(value, dict):
-        return max((needs(item, extensions) for item in value.values()), default=NOTHING)
+        return _most_needed(value.values(), extensions)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return max((needs(item, extensions) for item in value), default=NOTHING)
+        return _most_needed(value, extensions)
     fields = getattr(value, "template_fields", None)
     if isinstance(fields, (list, tuple)):
-        return max((needs(getattr(value, field, None), extensions) for field in fields), default=NOTHING)
+        return _most_needed([getattr(value, field, None) for field in fields], extensions)
     return NOTHING
+
+
+def _most_needed(values: Iterable[Any], extensions: tuple[str, ...]) -> int:
+    most = NOTHING
+    for value in values:
+        need = VALUES if type(value) is XComArg else needs(value, extensions)
+        if need > most:
+            most = need
+    return most

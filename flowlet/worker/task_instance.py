@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import XComError
 from flowlet.runs import values
-from flowlet.worker.known_types import KnownTypes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from flowlet.authoring.operator import BaseOperator
     from flowlet.worker.capture import TaskLogger
+    from flowlet.worker.known_types import KnownTypes
     from flowlet.worker.logs import AttemptLog
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Workload
@@ -26,15 +26,14 @@ class RuntimeTaskInstance:
     What is pushed here is on file with the attempt's outcome; until then only this attempt can pull it.
     """
 
-    __slots__ = ("_log", "_pushed", "_skips", "_types", "_work", "_worker", "task")
+    _log: TaskLogger | None = None
+    _skips: tuple[str, ...] = ()
 
-    def __init__(self, worker: Worker, work: Workload, task: BaseOperator) -> None:
+    def __init__(self, worker: Worker, work: Workload, task: BaseOperator, types: KnownTypes) -> None:
         self._worker = worker
-        self._types = KnownTypes(task)
+        self._types = types
         self._work = work
         self._pushed: dict[str, str] = {}
-        self._skips: list[str] = []
-        self._log: TaskLogger | None = None
         self.task = task
         """The operator of this attempt: a copy with its template fields rendered."""
 
@@ -240,7 +239,7 @@ class RuntimeTaskInstance:
 
     def skip(self, task_ids: Iterable[str]) -> None:
         """Wish that these downstream tasks be skipped if this attempt succeeds (branches, short circuits)."""
-        self._skips.extend(task_ids)
+        self._skips = (*self._skips, *task_ids)
 
     def __repr__(self) -> str:
         index = f"[{self.map_index}]" if self.is_mapped else ""

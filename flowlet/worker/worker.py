@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from flowlet.runs import values
 from flowlet.worker.attempt import ATTEMPT, Attempt
 from flowlet.worker.capture import close_capture, open_capture, repair_streams
-from flowlet.worker.rendering import Plan, plan_rendering
+from flowlet.worker.known_types import KnownTypes
+from flowlet.worker.rendering import plan_rendering
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -18,8 +19,29 @@ if TYPE_CHECKING:
     from flowlet.worker.logs import AttemptLog, Logs
     from flowlet.worker.workload import Outcome, RunFacts, Workload
 
-#: Operators whose plan of rendering is remembered.
-_MOST_PLANS = 4096
+#: Operators of which is remembered how an attempt of them goes.
+_MOST_RECIPES = 4096
+
+
+class Recipe:
+    """How an attempt of one operator goes: what has to be rendered, and whether it is a call and no more."""
+
+    __slots__ = ("plain", "plan", "types")
+
+    def __init__(self, task: BaseOperator) -> None:
+        self.plan = plan_rendering(task)
+        self.types = KnownTypes(task)
+        self.plain = task.is_plain_call and (self.plan is None or self.plan.is_values_only) and not _calls_back(task)
+
+
+def _calls_back(task: BaseOperator) -> bool:
+    return bool(
+        task.on_execute_callback
+        or task.on_success_callback
+        or task.on_failure_callback
+        or task.on_retry_callback
+        or task.on_skipped_callback
+    )
 
 
 class Worker:
@@ -46,7 +68,7 @@ class Worker:
         self.test_mode = test_mode
         self.repairs: Callable[[], None] | None = repair_streams if capture == "all" else None
         self._capture: str | None = capture
-        self._plans: dict[BaseOperator, Plan | None] = {}
+        self._recipes: dict[BaseOperator, Recipe] = {}
         open_capture(capture)
 
     def close(self) -> None:
@@ -61,15 +83,14 @@ class Worker:
         """An attempt, ready to be run: `await attempt.run()` on the loop or `attempt.run_sync()` in a thread."""
         return Attempt(self, work)
 
-    def plan_of(self, task: BaseOperator) -> Plan | None:
-        """What of the operator has to be rendered for each attempt; None if nothing."""
-        try:
-            return self._plans[task]
-        except KeyError:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            plan = self._plans[task] = plan_rendering(task)
-            return plan
+    def recipe_of(self, task: BaseOperator) -> Recipe:
+        """How an attempt of this operator goes."""
+        recipe = self._recipes.get(task)
+        if recipe is None:
+            if len(self._recipes) >= _MOST_RECIPES:
+                self._recipes.clear()
+            recipe = self._recipes[task] = Recipe(task)
+        return recipe
 
     # -- logs -----------------------------------------------------------------------------------------
 
@@ -95,9 +116,9 @@ class Worker:
             return
         log.close()
         if log.trouble is not None:
-            attempt.notes.append(("log_truncated", log.trouble))
+            attempt.notes = (*attempt.notes, ("log_truncated", log.trouble))
         elif log.cut:
-            attempt.notes.append(("log_cut", "the log reached its limit and was cut"))
+            attempt.notes = (*attempt.notes, ("log_cut", "the log reached its limit and was cut"))
 
     # -- callbacks ------------------------------------------------------------------------------------
 
@@ -105,9 +126,9 @@ class Worker:
         """A task's `on_<name>_callback`, after the commit. What went wrong with them, in sentences."""
         from flowlet.worker.callbacks import call_all
 
-        attempt, context, scope = self._called_back(work, name, outcome)
+        attempt, scope = self._called_back(work, name, outcome)
         kind = f"on_{name}_callback"
-        problems = await call_all(getattr(work.task, kind), kind, context, scope)
+        problems = await call_all(getattr(work.task, kind), kind, attempt.context, scope)
         if name != "execute":
             self.close_log(attempt)
         return problems
@@ -116,29 +137,20 @@ class Worker:
         """The same, blocking, in a body's own thread."""
         from flowlet.worker.callbacks import call_all_here
 
-        _, context, scope = self._called_back(work, name, outcome)
+        attempt, scope = self._called_back(work, name, outcome)
         kind = f"on_{name}_callback"
-        return call_all_here(getattr(work.task, kind), kind, context, scope)
+        return call_all_here(getattr(work.task, kind), kind, attempt.context, scope)
 
-    def _called_back(
-        self, work: Workload, name: str, outcome: Outcome
-    ) -> tuple[Attempt, dict[str, Any], Context]:
-        """Whose log it is, the attempt's own context (or a new one, after a crash), and where they run."""
+    def _called_back(self, work: Workload, name: str, outcome: Outcome) -> tuple[Attempt, Context]:
+        """Whose log and context it is (the attempt's own; new ones after a crash), and where they run."""
         running = ATTEMPT.get() if name == "execute" else None
-        attempt = running or Attempt(self, work)
-        context = outcome.context if outcome.context is not None else self._context_for(work)
+        attempt = running or Attempt(self, work, outcome.context)
         if name != "execute":
-            context["exception"] = outcome.exception
-            context["reason"] = outcome.reason
+            attempt.context["exception"] = outcome.exception
+            attempt.context["reason"] = outcome.reason
         scope = copy_context()
-        scope.run(_enter, attempt, context)
-        return attempt, context, scope
-
-    def _context_for(self, work: Workload) -> dict[str, Any]:
-        from flowlet.worker.context import attempt_context
-        from flowlet.worker.task_instance import RuntimeTaskInstance
-
-        return attempt_context(work, RuntimeTaskInstance(self, work, work.task), test_mode=self.test_mode)
+        scope.run(ATTEMPT.set, attempt)
+        return attempt, scope
 
     async def run_dag_callbacks(
         self, dag: DAG, run: RunFacts | None, name: str, reason: str | None
@@ -151,10 +163,3 @@ class Worker:
         context.update(dag=dag, reason=reason or name)
         kind = f"on_{name}_callback"
         return await call_all(getattr(dag, kind), kind, context, copy_context())
-
-
-def _enter(attempt: Attempt, context: dict[str, Any]) -> None:
-    from flowlet.authoring.context import CURRENT
-
-    ATTEMPT.set(attempt)
-    CURRENT.set(context)

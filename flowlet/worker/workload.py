@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import attrs
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.operator import BaseOperator
 
@@ -50,7 +52,6 @@ class Workload:
 
     def __init__(
         self,
-        *,
         key: Any,
         dag: DAG,
         task: BaseOperator,
@@ -74,39 +75,48 @@ class Workload:
         self.resume = resume  # the worker's own, kept between two pokes of one attempt; None at a fresh start
 
 
+class _More(TypedDict, total=False):
+    reason: str | None
+    error: str | None
+    retry: bool
+    until: int | None
+    mode: str | None
+    resume: Any
+    notes: tuple[tuple[str, str], ...]
+
+
 class Outcome:
     """What an attempt left. `kind` is an AttemptOutcome value, or "waiting" (a sensor between two pokes)."""
 
-    __slots__ = (
-        "context", "error", "exception", "kind", "mode", "notes", "reason", "resume", "retry", "skip", "until", "xcoms",
-    )  # fmt: skip
+    reason: str | None = None
+    """One readable line."""
+    error: str | None = None
+    """Class name of the exception."""
+    retry: bool = True
+    """False: fail now whatever retries are left (FailTask, a sensor's timeout)."""
+    until: int | None = None
+    """Waiting: when to poke again (or to notice the timeout), microseconds."""
+    mode: str | None = None
+    """Waiting: "poke" or "reschedule"."""
+    resume: Any = None
+    """Waiting in poke mode: handed back in the next Workload."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """(event kind, text) of what went wrong beside the outcome: a log cut short, ..."""
+    exception: BaseException | None = None
+    """What the body raised; for callbacks in this process."""
+    context: dict[str, Any] | None = None
+    """What the body was given; for callbacks in this process."""
 
     def __init__(
-        self,
-        kind: str,
-        *,
-        reason: str | None = None,
-        error: str | None = None,
-        retry: bool = True,
-        xcoms: tuple[tuple[str, str], ...] = (),
-        skip: tuple[str, ...] = (),
-        until: int | None = None,
-        mode: str | None = None,
-        resume: Any = None,
-        notes: tuple[tuple[str, str], ...] = (),
+        self, kind: str, xcoms: tuple[tuple[str, str], ...] = (), skip: tuple[str, ...] = (), **more: Unpack[_More]
     ) -> None:
         self.kind = kind
-        self.reason = reason  # one readable line
-        self.error = error  # class name of the exception
-        self.retry = retry  # False: fail now whatever retries are left (FailTask, a sensor's timeout)
-        self.xcoms = xcoms  # (key, encoded text)
-        self.skip = skip  # ids of direct or transitive downstream tasks that are to be skipped
-        self.until = until  # waiting: when to poke again (or to notice the timeout), microseconds
-        self.mode = mode  # waiting: "poke" or "reschedule"
-        self.resume = resume  # waiting in poke mode: handed back in the next Workload
-        self.notes = notes  # (event kind, text) of what went wrong beside the outcome: a log cut short, ...
-        self.exception: BaseException | None = None  # what the body raised; for callbacks in this process
-        self.context: dict[str, Any] | None = None  # what the body was given; for callbacks in this process
+        self.xcoms = xcoms
+        """(key, encoded text)."""
+        self.skip = skip
+        """Ids of direct or transitive downstream tasks that are to be skipped."""
+        if more:
+            self.__dict__.update(more)
 
     def __repr__(self) -> str:
         return f"Outcome({self.kind!r}, reason={self.reason!r})"
