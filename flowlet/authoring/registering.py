@@ -18,7 +18,10 @@ _FOUND: ContextVar[list[DAG] | None] = ContextVar("flowlet_found_dags", default=
 
 @contextmanager
 def collect_dags() -> Iterator[list[DAG]]:
-    """While open, every DAG whose `with` block ends (or whose `@dag` function is called) joins the list."""
+    """While open, every DAG whose `with` block ends (or whose `@dag` function is called) joins the list.
+
+    One whose block is opened again joins again.
+    """
     dags: list[DAG] = []
     token = _FOUND.set(dags)
     try:
@@ -30,5 +33,5 @@ def collect_dags() -> Iterator[list[DAG]]:
 def found(dag: DAG) -> None:
     """The DAG is complete."""
     dags = _FOUND.get()
-    if dags is not None and not any(dag is other for other in dags):
+    if dags is not None:
         dags.append(dag)

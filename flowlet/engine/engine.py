@@ -201,6 +201,7 @@ class Engine:
             if name == "default_pool":
                 self._default_pool = slots
             self._scheduler.post(requests.SetPool(name, slots))
+        newest = await rows.newest_dates(store)
         runs = await rows.active_runs(store)
         self._reap(store, runs)
         known: list[tuple[DAG | None, DagSpec]] = [(entry.dag, entry.spec) for entry in self.registry.list_()]
@@ -208,8 +209,8 @@ class Engine:
             others = on_file.keys() - {spec.dag_id for _, spec in known}
             known += [(None, DagSpec.from_json(on_file[dag_id][2])) for dag_id in others]
         for dag, spec in known:
-            row = on_file.get(spec.dag_id)
-            self._scheduler.post(await rows.registration(store, dag, spec, row, runs.get(spec.dag_id, ())))
+            row, active = on_file.get(spec.dag_id), runs.get(spec.dag_id, ())
+            self._scheduler.post(await rows.registration(store, dag, spec, row, active, newest.get(spec.dag_id)))
 
     def _reap(self, store: Store, runs: Mapping[str, Any]) -> None:
         """What bodies of a killed engine still run must end before they start again."""
@@ -352,7 +353,8 @@ class Engine:
         row = await rows.of_dag(store, entry.spec.dag_id)
         known = entry.spec.dag_id in self.brain.entries
         active = () if known else (await rows.active_runs(store)).get(entry.spec.dag_id, ())
-        request = await rows.registration(store, dag, entry.spec, row, active)
+        newest = None if row is None else await rows.newest_date(store, entry.spec.dag_id)
+        request = await rows.registration(store, dag, entry.spec, row, active, newest)
         await scheduler.ask(requests.Register, *request[:-1])
 
     def dags(self) -> list[str]:

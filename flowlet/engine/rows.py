@@ -41,13 +41,24 @@ async def of_dag(store: Store, dag_id: str) -> Any:
     return found[0] if found else None
 
 
-async def registration(store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active) -> Register:
+async def newest_date(store: Store, dag_id: str) -> int | None:
+    """The latest logical date that a run of the DAG has."""
+    ((newest,),) = await store.fetch("newest_logical_date", dag_id=dag_id)
+    return newest  # type: ignore[no-any-return]  # a column
+
+
+async def newest_dates(store: Store) -> dict[str, int | None]:
+    """The same of every DAG at once: ten thousand DAGs are not ten thousand questions."""
+    return dict(await store.fetch("newest_logical_dates"))
+
+
+async def registration(
+    store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active, newest: int | None
+) -> Register:
     """A DAG together with all that the file knows of it."""
-    newest = past = None
-    if row is not None:
-        ((newest,),) = await store.fetch("newest_logical_date", dag_id=spec.dag_id)
-        if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
-            past = await run_before(store, spec, newest + 1)
+    past = None
+    if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
+        past = await run_before(store, spec, newest + 1)
     runs = [(run, tasks, None) for run, tasks in active]
     return Register(dag, spec, row, runs, newest, past)
 

@@ -83,6 +83,10 @@ LIMIT :limit;
 -- name: newest_logical_date
 SELECT max(logical_date) FROM run WHERE dag_id = :dag_id;
 
+-- name: newest_logical_dates
+-- Of each DAG; a seek in the index for each, however many runs there are.
+SELECT dag_id, (SELECT max(logical_date) FROM run WHERE run.dag_id = dag.dag_id) FROM dag;
+
 -- name: previous_run
 -- The run of any type before a logical date.
 SELECT

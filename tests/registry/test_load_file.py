@@ -85,6 +85,22 @@ for name in ("b", "a"):
     assert ids(loaded) == ["b", "a"]
 
 
+def test_a_dag_whose_block_is_opened_again_is_one(write: Write) -> None:
+    file = write(
+        """\
+from flowlet.authoring.dag import DAG
+with DAG("a") as a:
+    pass
+with DAG("b"):
+    pass
+with a:
+    pass
+"""
+    )
+
+    assert ids(load_file(file)) == ["a", "b"]
+
+
 def test_a_dag_without_a_with_block(write: Write) -> None:
     assert ids(load_file(write("from flowlet.authoring.dag import DAG\nplain = DAG('plain')\n"))) == ["plain"]
 
