@@ -373,6 +373,12 @@ class Engine:
         """When the scheduler will look again by itself, microseconds."""
         return self.brain.next_due()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written at the moment (a full disk, say), and so nothing starts; None if all is well."""
+        trouble = self._parts()[0].trouble
+        return None if trouble is None else str(trouble)
+
     async def checkpoint(self) -> None:
         await self._parts()[1].checkpoint()
 

@@ -62,7 +62,7 @@ async def _backup(engine: Engine, path: str) -> None:
 
 
 async def _ping(engine: Engine) -> Any:
-    return {"dags": engine.dags(), "next_due": engine.next_due()}
+    return {"dags": engine.dags(), "next_due": engine.next_due(), "trouble": engine.trouble}
 
 
 _VERBS: dict[str, Any] = {

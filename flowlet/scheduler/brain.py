@@ -84,6 +84,8 @@ class Brain:
         ti: TaskInstance = work.key
         self.in_flight -= 1
         self.admission.parallel.used -= 1
+        for note, text in outcome.notes:
+            turn.event(note, text, ti=ti)
         if ti.work is not work or ti.state != RUNNING:
             if outcome.kind != "cancelled":
                 self._discarded(requests.Discarded(work, outcome), turn)

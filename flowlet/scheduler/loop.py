@@ -38,7 +38,10 @@ class Trouble(NamedTuple):
 
     kind: str
     """As it will stand in `events` when it is over."""
-    text: str
+    error: StoreUnavailable
+
+    def __str__(self) -> str:
+        return f"nothing can be written, and no task starts, until this is over: {self.error}"
 
 
 _KINDS: dict[type[StoreUnavailable], str] = {
@@ -191,22 +194,22 @@ class Scheduler:
             except StoreUnavailable as again:
                 error = again
                 continue
-            if error is not None:
-                self.trouble = None
-                self.post(requests.Note(_KINDS[type(error)], f"nothing could be written since {iso(since)}, now it can; nothing is lost ({error})"))
+            trouble, self.trouble = self.trouble, None
+            if trouble is not None:
+                text = f"nothing could be written since {iso(since)}, now it can; nothing is lost ({trouble.error})"
+                self.post(requests.Note(trouble.kind, text))
             return answer
 
     def _announce(self, error: StoreUnavailable) -> None:
         """What cannot be written into the file is told to whoever listens, once."""
         if self.trouble is not None and self.trouble.kind == _KINDS[type(error)]:
             return
-        text = f"nothing can be written, and no task starts, until this is over: {error}"
-        self.trouble = Trouble(_KINDS[type(error)], text)
+        self.trouble = Trouble(_KINDS[type(error)], error)
         if self.listeners:
-            self.listeners.tell(events.EventAdded(self.clock.now(), self.trouble.kind, None, None, None, None, None, text))
+            self.listeners.tell(events.EventAdded(self.clock.now(), self.trouble.kind, None, None, None, None, None, str(self.trouble)))
         import logging
 
-        logging.getLogger("flowlet.store").warning(text)
+        logging.getLogger("flowlet.store").warning("%s", self.trouble)
 
     async def _breathe(self, seconds: float) -> None:
         """A pause of the real world: a full disk does not follow a virtual clock."""

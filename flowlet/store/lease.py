@@ -41,7 +41,11 @@ class Lease:
         except BaseException:
             os.close(descriptor)
             raise
-        lease._write()
+        try:
+            lease._write()
+        except OSError as error:
+            lease.drop()
+            raise StoreError(f"{lock_path(path)} cannot be written: {error.strerror}; free some space, look at the disk") from error
         return lease
 
     def publish(self, control: str | None) -> None:
@@ -54,8 +58,12 @@ class Lease:
         if self._descriptor < 0:
             return
         self._facts = {}
-        self._write()
-        self.drop()
+        try:
+            self._write()
+        except OSError:  # a disk that fails or is full: the lock is free all the same
+            pass
+        finally:
+            self.drop()
 
     def drop(self) -> None:
         """Close the descriptor; in a forked child this leaves the parent's lock alone."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TypeVar
 
-from flowlet.errors import StoreBusy, StoreError, StoreFaulty, StoreLost
+from flowlet.errors import StoreBusy, StoreError, StoreFaulty, StoreLost, StoreUnfit
 from flowlet.runs.moves import Moves
 from flowlet.store import fitness, forking
 from flowlet.store.applying import POISON, SQL, Conflict, Mismatch, all_at_once, one_by_one
@@ -154,6 +154,9 @@ class Ledger:
         """Roll back; after an error of the device the connection is given up: its cache may lie."""
         self._roll_back(connection)
         reason = trouble(error, self.path)
+        if isinstance(reason, StoreUnfit) and self.path != MEMORY:
+            # SQLite says so of a page that its disk could not read, too (SQLITE_IOERR_CORRUPTFS)
+            reason = StoreFaulty(f"{self.path}: {error}; it is opened anew and checked before it is written again")
         if isinstance(reason, StoreFaulty) or connection.in_transaction:
             self._give_up()
         return reason

@@ -104,9 +104,11 @@ _MEANING: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_FULL: (StoreFull, "free some space on its disk"),
     sqlite3.SQLITE_READONLY: (StoreReadOnly, "make the file, its folder and its disk writable"),
     sqlite3.SQLITE_PERM: (StoreReadOnly, "make the file and its folder accessible"),
-    sqlite3.SQLITE_IOERR: (StoreFaulty, "look at the disk; the file is opened anew and checked before it is written again"),
+    sqlite3.SQLITE_IOERR: (
+        StoreFaulty, "look at the disk, its quota, and whether it became read-only; the file is checked before it is written again"
+    ),
     sqlite3.SQLITE_CANTOPEN: (StoreFaulty, "look at its folder, its rights and the limit on open files"),
-    sqlite3.SQLITE_CORRUPT: (StoreUnfit, "it is damaged: restore a backup, or save what is left with `sqlite3 FILE .recover`"),
+    sqlite3.SQLITE_CORRUPT: (StoreUnfit, "it is damaged, or its disk cannot be read: restore a backup, or save what is left with `sqlite3 FILE .recover`"),
     sqlite3.SQLITE_NOTADB: (StoreUnfit, "it is not an SQLite database: give another path (--db)"),
 }  # fmt: skip
 

@@ -259,11 +259,34 @@ async def test_after_an_io_error_the_file_is_opened_anew_and_checked(
         assert store._ledger.connection is not first
 
 
-async def test_a_damaged_file_is_not_a_passing_trouble(place: Any, trouble: Trouble, writing: Any) -> None:
-    async with await begun(place, writing) as store:
+async def test_a_damaged_database_in_memory_is_not_a_passing_trouble(trouble: Trouble, writing: Any) -> None:
+    async with await begun(":memory:", writing) as store:
         trouble.arm(3, sqlite3.SQLITE_CORRUPT)
         with pytest.raises(StoreUnfit, match="restore a backup"):
             await store.commit(writing().end(1).moves)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+async def test_a_page_that_could_not_be_read_is_looked_at_again(
+    path: Path, trouble: Trouble, writing: Any, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    """SQLite calls a file malformed whose disk gave an error; only a second look tells which of the two it was."""
+
+    def check(_: Any, place: str) -> None:
+        if is_damaged:
+            raise StoreUnfit(f"{place} is damaged")
+
+    async with await begun(path, writing) as store:
+        monkeypatch.setattr(ledger.fitness, "quick_check", check)
+        trouble.arm(3, sqlite3.SQLITE_CORRUPT)
+        moves = writing().end(1).moves
+        with pytest.raises(StoreFaulty, match="opened anew and checked"):
+            await store.commit(moves)
+        if is_damaged:
+            with pytest.raises(StoreUnfit, match="is damaged"):
+                await store.commit(moves)
+        else:
+            assert await store.commit(moves) == []
 
 
 async def test_another_writer_makes_it_busy_and_costs_nothing(
