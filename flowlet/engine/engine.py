@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.engine.control import ControlServer
     from flowlet.executors.base import Executor
-    from flowlet.runs.instances import ActiveRun
+    from flowlet.executors.watchdog import Stall
+    from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.store import Store
     from flowlet.worker.worker import Worker
 
 _UNSET: Any = object()
+
+#: Seconds that callbacks get at the end of the engine, all of them together (or its grace, if that is less).
+_CALLBACKS_MAY_TAKE = 30.0
 _EXECUTORS = ("LocalExecutor", "SequentialExecutor")
 
 
@@ -91,6 +95,7 @@ class Engine:
         self._worker: Worker | None = None
         self._group: Any = None
         self._server: ControlServer | None = None
+        self._calling: set[asyncio.Task[None]] = set()
         self.ended = anyio.Event()
         """Set when the scheduler has ended, by close or by a failure (which `check` raises)."""
         self._closed = False
@@ -122,6 +127,7 @@ class Engine:
         )  # fmt: skip
         self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
+        self.executor.on_stall = self._stalled
         for kind, text in store.found:
             self._scheduler.post(requests.Note(kind, text))
         await self._register_all(store)
@@ -138,6 +144,7 @@ class Engine:
         with anyio.CancelScope(shield=True):
             self._scheduler.drain()
             await self.executor.close(self._grace if kind is None else 0.0)
+            await self._end_callbacks()
             self._scheduler.stop()
             with anyio.move_on_after(self._grace + 10):
                 await self.ended.wait()
@@ -245,25 +252,51 @@ class Engine:
 
     def _call_back(self, what: Any, name: str, outcome: Any) -> None:
         """Callbacks run after the commit, bounded, and never touch a state."""
-        if name == "dag":
-            entry = self.brain.entries.get(what.dag_id)
-            dag = entry.dag if entry is not None else None
-            called = "success" if what.state == "success" else "failure"
-            if dag is None or not getattr(dag, f"on_{called}_callback"):
-                return
-            self._group.create_task(self._run_dag_callbacks(what, dag, called), name="flowlet:callbacks")
-        else:
-            self._group.create_task(self._run_callbacks(what, name, outcome), name="flowlet:callbacks")
+        assert self._worker is not None  # noqa: S101  opened
+        if name != "dag":
+            self._call(self._worker.run_callbacks(what, name, outcome), f"on_{name}_callback", what.key)
+            return
+        entry = self.brain.entries.get(what.dag_id)
+        dag = entry.dag if entry is not None else None
+        called = "success" if what.state == "success" else "failure"
+        if dag is not None and getattr(dag, f"on_{called}_callback"):
+            calls = self._worker.run_dag_callbacks(dag, what.facts, called, what.reason)
+            self._call(calls, f"on_{called}_callback", what)
 
-    async def _run_callbacks(self, work: Any, name: str, outcome: Any) -> None:
-        assert self._worker is not None and self._scheduler is not None  # noqa: S101  opened
-        for problem in await self._worker.run_callbacks(work, name, outcome):
-            self._scheduler.post(requests.Note("callback_failed", problem, work))
+    def _call(self, calls: Coroutine[Any, Any, list[str]], name: str, about: TaskInstance | ActiveRun) -> None:
+        task = self._group.create_task(self._tell_problems(calls, name, about), name="flowlet:callbacks")
+        self._calling.add(task)
+        task.add_done_callback(self._calling.discard)
 
-    async def _run_dag_callbacks(self, run: ActiveRun, dag: DAG, name: str) -> None:
-        assert self._worker is not None and self._scheduler is not None  # noqa: S101  opened
-        for problem in await self._worker.run_dag_callbacks(dag, run.facts, name, run.reason):
-            self._scheduler.post(requests.Note("callback_failed", f"DAG {run.dag_id!r}: {problem}"))
+    async def _tell_problems(self, calls: Coroutine[Any, Any, list[str]], name: str, about: TaskInstance | ActiveRun) -> None:
+        """What goes wrong with callbacks is an event; this task never ends otherwise, for its group holds the engine."""
+        from flowlet.worker.reasons import reason_of
+
+        assert self._scheduler is not None  # noqa: S101  opened
+        try:
+            problems = await calls
+        except asyncio.CancelledError:
+            problems = [f"{name} had not ended when the engine was stopped"]
+        except BaseException as problem:  # what they are to be given could not be made: somebody's code too
+            problems = [f"{name} could not be called: {reason_of(problem)}"]
+        for text in problems:
+            self._scheduler.post(requests.Note("callback_failed", text, about))
+
+    async def _end_callbacks(self) -> None:
+        """All outcomes go on file and the callbacks that follow may end, within bounded time."""
+        assert self._scheduler is not None  # noqa: S101  opened
+        with anyio.move_on_after(min(_CALLBACKS_MAY_TAKE, max(self._grace, 1.0))):
+            await self._scheduler.catch_up()
+            while self._calling:
+                await asyncio.wait(self._calling)
+        for task in self._calling:
+            task.cancel()
+        if self._calling:
+            await asyncio.wait(self._calling)
+
+    def _stalled(self, stall: Stall) -> None:
+        assert self._scheduler is not None  # noqa: S101  opened
+        self._scheduler.post(requests.Note("stalled", stall.text, None if stall.work is None else stall.work.key))
 
     # -- verbs ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flowlet.executors.watchdog import Stall
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Outcome, Workload
 
@@ -21,6 +22,9 @@ class Executor(ABC):
 
     #: Bodies that may execute at once.
     parallelism: int = 32
+
+    #: Told, on the loop, that a body blocked the loop, and where; the engine's.
+    on_stall: Callable[[Stall], None] | None = None
 
     @abstractmethod
     async def open(

@@ -37,8 +37,6 @@ class LocalExecutor(Executor):
     def __init__(self, parallelism: int = 32, *, max_abandoned: int = 16, patience: float = PATIENCE) -> None:
         self.parallelism = parallelism
         self.max_abandoned = max_abandoned
-        self.on_stall: Callable[[Stall], None] | None = None
-        """Told, on the loop, that a body blocked the loop, and where."""
         self._patience = patience
         self._live: dict[Workload, Attempt] = {}
         self._abandoned = 0
@@ -89,8 +87,11 @@ class LocalExecutor(Executor):
     def _start(self, attempt: Attempt) -> None:
         try:
             self._place(attempt)
-        except Exception as problem:  # no thread to be had, or an operator whose own properties raise
-            outcome = Outcome("failed", reason=f"it could not be started: {problem}", error=type(problem).__name__)
+        except BaseException as problem:  # no thread to be had, or an operator whose own properties raise
+            from flowlet.worker.reasons import class_name, reason_of
+
+            reason = f"it could not be started: {reason_of(problem)}"
+            outcome = Outcome("failed", reason=reason, error=class_name(problem))
             self._loop.call_soon(self._settle, attempt, outcome)
 
     def _place(self, attempt: Attempt) -> None:

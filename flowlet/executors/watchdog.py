@@ -62,6 +62,8 @@ class Watchdog:
         self._wake = threading.Event()
         self._answered = threading.Event()
         self._closed = threading.Event()
+        self._found: tuple[int, Workload | None, str, str] | None = None
+        """A stall that is not told yet: since when, whose, where, the sentence."""
 
     def look(self) -> None:
         """An attempt was started on the loop."""
@@ -74,7 +76,8 @@ class Watchdog:
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; on the loop, which is free again, so that what was found is told before."""
+        self._tell()
         self._closed.set()
         self._wake.set()
         self._answered.set()
@@ -84,9 +87,8 @@ class Watchdog:
             self._wake.wait()
             self._wake.clear()
             while self._is_busy() and not self._closed.is_set():
-                if not self._beat():
+                if not self._beat() or not self._rest():
                     return
-                self._closed.wait(self._threshold)
             self._awake = False
             if self._is_busy():  # it was said between the question and the flag
                 self._awake = True
@@ -96,26 +98,52 @@ class Watchdog:
         """One heartbeat; False when the loop is gone."""
         self._answered.clear()
         asked_at = self._clock.monotonic()
-        try:
-            self._loop.call_soon_threadsafe(self._answered.set)
-        except RuntimeError:
+        if not self._on_loop(self._answered.set):
             return False
         if self._answered.wait(self._threshold):
             return True
-        held_up = (self._clock.monotonic() - asked_at) / SECOND > self._threshold + _HELD_UP
-        work, where = self._suspect()
-        text = _sentence(work, where, held_up=held_up)
         if self._is_gone():
             return False
-        logging.getLogger("flowlet.watchdog").warning("%s", text)
+        self._bark(asked_at, held_up=self._is_held_up(asked_at))
         while not self._answered.wait(self._threshold):
             if self._is_gone():
                 return False
-        seconds = (self._clock.monotonic() - asked_at) / SECOND
+        return self._on_loop(self._tell)
+
+    def _rest(self) -> bool:
+        """Until the next heartbeat. A rest that lasts too long was not the watchdog's own doing."""
+        since = self._clock.monotonic()
+        self._closed.wait(self._threshold)
+        if self._is_gone() or not self._is_held_up(since):
+            return True
+        self._bark(since, held_up=True)
+        return self._on_loop(self._tell)
+
+    def _is_held_up(self, since: int) -> bool:
+        return self._seconds_since(since) > self._threshold + _HELD_UP
+
+    def _seconds_since(self, moment: int) -> float:
+        return (self._clock.monotonic() - moment) / SECOND
+
+    def _bark(self, since: int, *, held_up: bool) -> None:
+        """Keep what is to be told, and warn now: the loop may never be free again."""
+        work, where = self._suspect()
+        text = _sentence(work, where, held_up=held_up)
+        self._found = since, work, where, text
+        logging.getLogger("flowlet.watchdog").warning("%s", text)
+
+    def _tell(self) -> None:
+        """On the loop."""
+        found, self._found = self._found, None
+        if found is not None:
+            since, work, where, text = found
+            seconds = self._seconds_since(since)
+            self._stalled(Stall(seconds, work, where, f"{seconds:.1f} s: {text}"))
+
+    def _on_loop(self, call: Callable[[], object]) -> bool:
+        """Whether there is a loop that can be told."""
         try:
-            self._loop.call_soon_threadsafe(
-                self._stalled, Stall(seconds, work, where, f"{seconds:.1f} s: {text}")
-            )
+            self._loop.call_soon_threadsafe(call)
         except RuntimeError:
             return False
         return True

@@ -76,6 +76,8 @@ class Brain:
             answer = error
         if getattr(request, "reply", None) is not None:
             turn.replies.append((request.reply, answer))
+        elif isinstance(answer, FlowletError):
+            turn.event("refused", str(answer))
 
     # -- attempts ------------------------------------------------------------------------------------
 
@@ -95,6 +97,8 @@ class Brain:
             return
         ti.work = None
         kind = outcome.kind
+        for note, text in outcome.notes:
+            turn.event(note, text, ti=ti)
         if kind == "succeeded":
             plan.succeed(ti, outcome.xcoms, outcome.skip, turn)
             called = "success"
@@ -277,7 +281,12 @@ class Brain:
         turn.moves.delete_pool.append(DeletePool(request.name))
 
     def _note(self, request: requests.Note, turn: Turn) -> None:
-        turn.event(request.kind, request.text, ti=request.work.key if request.work is not None else None)
+        about = request.about
+        ti = about if isinstance(about, TaskInstance) else None
+        turn.event(request.kind, request.text, ti=ti, run=about if isinstance(about, ActiveRun) else None)
+
+    def _flush(self, request: requests.Flush, turn: Turn) -> None:
+        """Nothing to decide: the answer comes with the turn."""
 
     # -- time ----------------------------------------------------------------------------------------
 
@@ -419,6 +428,7 @@ _APPLY: dict[type, Any] = {
     requests.SetPool: Brain._set_pool,
     requests.DeletePool: Brain._delete_pool,
     requests.Note: Brain._note,
+    requests.Flush: Brain._flush,
     requests.Interrupt: Brain._interrupt,
     requests.Reload: reloading.reload,
     requests.ClockJumped: Brain._clock_jumped,

@@ -92,6 +92,14 @@ class Scheduler:
         self.post(kind(*args, reply=reply, **more))
         return await reply
 
+    async def catch_up(self) -> None:
+        """Until all that was told so far is on file and carried out; at once if the loop has ended."""
+        if self.failure is None:
+            try:
+                await self.ask(requests.Flush)
+            except Exception:  # it ended meanwhile: whoever waits for something else is told why
+                return
+
     def deliver(self, work: Workload, outcome: Outcome) -> None:
         self._inbox.append(tuple.__new__(requests.Ended, (work, outcome)))
         self._news.set()

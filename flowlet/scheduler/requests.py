@@ -93,7 +93,13 @@ class Note(NamedTuple):
 
     kind: str
     text: str
-    work: Workload | None = None
+    about: TaskInstance | ActiveRun | None = None
+
+
+class Flush(NamedTuple):
+    """Answered when all that was told before is on file."""
+
+    reply: asyncio.Future[Any] | None = None
 
 
 class ClockJumped(NamedTuple):

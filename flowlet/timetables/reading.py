@@ -30,7 +30,7 @@ def _read(schedule: Any, timezone: Any) -> Timetable:
     if schedule is None:
         return NullTimetable()
     if isinstance(schedule, Timetable):
-        return schedule
+        return _rebuilt(schedule)
     if isinstance(schedule, str):
         word = _WORDS.get(schedule.strip().lower())
         return word() if word else CronTriggerTimetable(schedule, timezone)
@@ -40,6 +40,24 @@ def _read(schedule: Any, timezone: Any) -> Timetable:
         f"schedule={schedule!r} is no schedule. Give a cron expression, a preset such as '@daily',"
         " a timedelta, '@once', '@continuous', a Timetable, or None."
     )
+
+
+def _rebuilt(timetable: Timetable) -> Timetable:
+    """The timetable, if what the scheduler makes of its spec is the same: it runs on that, in any process."""
+    name = type(timetable).__name__
+    try:
+        again = timetable_from_spec(timetable.to_spec())
+    except Exception as problem:  # a class of somebody's own
+        said = "it has no to_spec()" if isinstance(problem, NotImplementedError) else f"{type(problem).__name__}: {problem}"
+        raise TimetableError(
+            f"schedule={name} cannot be kept on file ({said}). Give one of flowlet's own timetables."
+        ) from problem
+    if type(again) is not type(timetable):
+        raise TimetableError(
+            f"schedule={name} would run as a plain {type(again).__name__}, without what {name} changes."
+            " Give one of flowlet's own timetables."
+        )
+    return timetable
 
 
 def timetable_from_spec(spec: Mapping[str, Any]) -> Timetable:

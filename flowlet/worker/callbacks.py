@@ -13,10 +13,13 @@ from functools import partial
 from typing import Any
 
 from flowlet.authoring.calls import is_coroutine_function
-from flowlet.worker.reasons import reason_of
+from flowlet.worker.reasons import deed_of
 
 #: The seconds that one callback may take; then it is left to itself, and that is told.
 PATIENCE = 30.0
+
+#: Seconds that a callback gets to end once it is cancelled; then nothing of it runs any more.
+_PATIENCE_WITH_CANCELLED = 1.0
 
 Callback = Callable[[dict[str, Any]], Any]
 
@@ -50,16 +53,28 @@ async def _call(callback: Callback, context: dict[str, Any], scope: contextvars.
     loop = asyncio.get_running_loop()
     if is_coroutine_function(callback):
         # In no task group: one would wait for ever for a callback that swallows its cancellation.
-        task = loop.create_task(_run_async(callback, context), name="flowlet:callback", context=scope.copy())
+        scope = scope.copy()
+        task = loop.create_task(_run_async(callback, context), name="flowlet:callback", context=scope)
         try:
             await asyncio.wait({task}, timeout=PATIENCE)
         finally:
-            task.cancel()
-        return task.result() if task.done() and not task.cancelled() else _too_long()
+            if not task.done():
+                task.cancel()
+                loop.call_later(_PATIENCE_WITH_CANCELLED, _close, task, scope)
+        if task.cancelled():
+            return "raised CancelledError"
+        return task.result() if task.done() else _too_long()
     answer: asyncio.Future[str | None] = loop.create_future()
     _start(scope, partial(_run_and_tell, callback, context, loop, answer))
     await asyncio.wait({answer}, timeout=PATIENCE)
     return answer.result() if answer.done() else _too_long()
+
+
+def _close(task: asyncio.Task[str | None], scope: contextvars.Context) -> None:
+    """End one that swallows its cancellation, or it would hold up the end of the loop."""
+    if not task.done():
+        scope.run(task.get_coro().close)
+        task.cancel()
 
 
 def _call_here(callback: Callback, context: dict[str, Any], scope: contextvars.Context) -> str | None:
@@ -120,7 +135,7 @@ def _told(problem: BaseException) -> str:
     attempt = ATTEMPT.get()
     if attempt is not None:
         attempt.worker.log_of(attempt).line("ERROR", "callback", readable_traceback(problem))
-    return f"raised {reason_of(problem)}"
+    return deed_of(problem)
 
 
 def for_attempt(callback: Any, context: dict[str, Any]) -> Callback:

@@ -15,6 +15,13 @@ def reason_of(problem: BaseException) -> str:
     return one_line(_describe(problem))
 
 
+def deed_of(problem: BaseException) -> str:
+    """The same of something that is not the task, as it follows its name: `raised ValueError: x`."""
+    if isinstance(problem, SystemExit):
+        return one_line(f"called sys.exit({_repr(problem.code)})")
+    return f"raised {reason_of(problem)}"
+
+
 def one_line(text: str) -> str:
     """The text on one line, masked, then cut."""
     line = " ".join(SECRETS.mask(text).split())
