@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -59,13 +60,13 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The machine's own time, also while somebody's code has put another function into the `time` module."""
 
-    def now(self) -> int:
-        return time.time_ns() // 1000
+    def now(self, _read: Callable[[], int] = time.time_ns) -> int:
+        return _read() // 1000
 
-    def monotonic(self) -> int:
-        return time.monotonic_ns() // 1000
+    def monotonic(self, _read: Callable[[], int] = time.monotonic_ns) -> int:
+        return _read() // 1000
 
     async def wait(self, news: asyncio.Event, until: int | None, *, busy: bool) -> None:  # noqa: ARG002  a virtual clock's need
         if news.is_set():

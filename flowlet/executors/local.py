@@ -8,10 +8,11 @@ delivered at once and abandoned, counted until it ends, its late outcome discard
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from flowlet.authoring.operator import BaseOperator
 from flowlet.executors.base import Executor
@@ -52,7 +53,8 @@ class LocalExecutor(Executor):
     async def open(self, worker: Worker, deliver: Deliver, discard: Deliver) -> None:
         self._worker, self._deliver, self._discard = worker, deliver, discard
         self._loop = asyncio.get_running_loop()
-        self._threads: Threads[Attempt, Outcome] = Threads(self._loop, _run_sync, self._settle)
+        self._pid = os.getpid()
+        self._threads: Threads[Attempt, Outcome] = Threads(self._loop, self._run_sync, self._settle)
         self._watchdog = Watchdog(self._loop, self._find_work, self._is_busy, self._stalled)
 
     def accept(self, work: Workload) -> None:
@@ -99,11 +101,11 @@ class LocalExecutor(Executor):
         limit = task.execution_timeout
         if limit is not None:
             attempt.timer = self._loop.call_later(limit.total_seconds(), self._time_out, attempt)
+        self._watchdog.look()
         if task.is_async:
             attempt.scope = scope = copy_context()
             # In no task group: one would wait for ever for a coroutine that swallows its cancellation.
             attempt.handle = asyncio.Task(self._run(attempt), loop=self._loop, name=task.task_id, context=scope)
-            self._watchdog.look()
         else:
             self._threads.submit(attempt)
 
@@ -115,7 +117,16 @@ class LocalExecutor(Executor):
                 attempt, Outcome("interrupted", reason="its asyncio task was cancelled from outside")
             )
             raise
+        if os.getpid() != self._pid:
+            _leave_child(outcome)
         self._settle(attempt, outcome)
+
+    def _run_sync(self, attempt: Attempt) -> Outcome:
+        """In a thread."""
+        outcome = attempt.run_sync()
+        if os.getpid() != self._pid:
+            _leave_child(outcome)
+        return outcome
 
     def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """The one place where an attempt is delivered; what comes after that is late."""
@@ -176,8 +187,10 @@ class LocalExecutor(Executor):
         """Deliver what was asked for, and count the body until it ends."""
         if attempt.over:
             return
-        self._settle(attempt, attempt.stopped())
+        outcome = attempt.stopped()
         self._abandoned += 1
+        outcome.notes += (("abandoned", f"its thread goes on ({self._abandoned} of at most {self.max_abandoned})"),)
+        self._settle(attempt, outcome)
 
     def _kill(self, attempt: Attempt) -> None:
         """Let the operator free what it holds outside of this process; never on the loop, it may block."""
@@ -205,8 +218,11 @@ class LocalExecutor(Executor):
             self.on_stall(stall)
 
 
-def _run_sync(attempt: Attempt) -> Outcome:
-    return attempt.run_sync()
+def _leave_child(outcome: Outcome) -> NoReturn:
+    """In a process that the body forked and that came to the body's end: it is no second engine."""
+    if isinstance(outcome.exception, SystemExit) and isinstance(outcome.exception.code, int):
+        os._exit(outcome.exception.code & 0xFF)
+    os._exit(0 if outcome.kind == "succeeded" else 1)
 
 
 def _on_kill(attempt: Attempt) -> None:

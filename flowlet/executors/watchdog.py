@@ -64,19 +64,27 @@ class Watchdog:
         self._closed = threading.Event()
         self._found: tuple[int, Workload | None, str, str] | None = None
         """A stall that is not told yet: since when, whose, where, the sentence."""
+        self._since = 0
+        """When the watchdog's last wait began."""
 
     def look(self) -> None:
         """An attempt was started on the loop."""
         if self._awake or self._closed.is_set():
             return
         self._awake = True
+        self._since = self._clock.monotonic()
         if not self._started:
             self._started = True
             threading.Thread(target=self._watch, name="flowlet:watchdog", daemon=True).start()
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread; on the loop, which is free again, so that what was found is told before."""
+        """End the thread; on the loop, which is free again, so that what was found is told before.
+
+        So is what the thread, held up itself, has not come to see yet.
+        """
+        if self._awake and self._found is None and self._is_held_up():
+            self._bark(held_up=True)
         self._tell()
         self._closed.set()
         self._wake.set()
@@ -86,6 +94,8 @@ class Watchdog:
         while not self._closed.is_set():
             self._wake.wait()
             self._wake.clear()
+            if not self._was_on_time():
+                return
             while self._is_busy() and not self._closed.is_set():
                 if not self._beat() or not self._rest():
                     return
@@ -97,39 +107,45 @@ class Watchdog:
     def _beat(self) -> bool:
         """One heartbeat; False when the loop is gone."""
         self._answered.clear()
-        asked_at = self._clock.monotonic()
+        self._since = self._clock.monotonic()
         if not self._on_loop(self._answered.set):
             return False
-        if self._answered.wait(self._threshold):
-            return True
+        in_time = self._answered.wait(self._threshold)
+        held_up = self._is_held_up()
         if self._is_gone():
             return False
-        self._bark(asked_at, held_up=self._is_held_up(asked_at))
+        if in_time and not held_up:
+            return True
+        self._bark(held_up=held_up)
         while not self._answered.wait(self._threshold):
             if self._is_gone():
                 return False
         return self._on_loop(self._tell)
 
     def _rest(self) -> bool:
-        """Until the next heartbeat. A rest that lasts too long was not the watchdog's own doing."""
-        since = self._clock.monotonic()
+        """Until the next heartbeat."""
+        self._since = self._clock.monotonic()
         self._closed.wait(self._threshold)
-        if self._is_gone() or not self._is_held_up(since):
+        return self._was_on_time()
+
+    def _was_on_time(self) -> bool:
+        """Tell if the last wait took too long by far; False when the loop is gone."""
+        if self._is_gone() or not self._is_held_up():
             return True
-        self._bark(since, held_up=True)
+        self._bark(held_up=True)
         return self._on_loop(self._tell)
 
-    def _is_held_up(self, since: int) -> bool:
-        return self._seconds_since(since) > self._threshold + _HELD_UP
+    def _is_held_up(self) -> bool:
+        return self._seconds_since(self._since) > self._threshold + _HELD_UP
 
     def _seconds_since(self, moment: int) -> float:
         return (self._clock.monotonic() - moment) / SECOND
 
-    def _bark(self, since: int, *, held_up: bool) -> None:
+    def _bark(self, *, held_up: bool) -> None:
         """Keep what is to be told, and warn now: the loop may never be free again."""
         work, where = self._suspect()
         text = _sentence(work, where, held_up=held_up)
-        self._found = since, work, where, text
+        self._found = self._since, work, where, text
         logging.getLogger("flowlet.watchdog").warning("%s", text)
 
     def _tell(self) -> None:

@@ -97,8 +97,6 @@ class Brain:
             return
         ti.work = None
         kind = outcome.kind
-        for note, text in outcome.notes:
-            turn.event(note, text, ti=ti)
         if kind == "succeeded":
             plan.succeed(ti, outcome.xcoms, outcome.skip, turn)
             called = "success"

@@ -36,16 +36,16 @@ def recursing() -> None:
 
 RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
     "exception": (lambda: ValueError("x"), "ValueError: x"),
-    "silent": (lambda: ValueError(), "ValueError"),
+    "silent": (ValueError, "ValueError"),
     "base": (lambda: BaseException("x"), "BaseException: x"),
     "exit_0": (lambda: SystemExit(0), "the task called sys.exit(0)"),
     "exit_1": (lambda: SystemExit(1), "the task called sys.exit(1)"),
     "exit_text": (lambda: SystemExit("bye"), "the task called sys.exit('bye')"),
-    "interrupt": (lambda: KeyboardInterrupt(), "the task was interrupted (KeyboardInterrupt)"),
-    "generator_exit": (lambda: GeneratorExit(), "GeneratorExit"),
+    "interrupt": (KeyboardInterrupt, "the task was interrupted (KeyboardInterrupt)"),
+    "generator_exit": (GeneratorExit, "GeneratorExit"),
     "stop": (lambda: StopIteration(1), "StopIteration: 1"),
-    "stop_async": (lambda: StopAsyncIteration(), "StopAsyncIteration"),
-    "cancelled": (lambda: asyncio.CancelledError(), "CancelledError"),
+    "stop_async": (StopAsyncIteration, "StopAsyncIteration"),
+    "cancelled": (asyncio.CancelledError, "CancelledError"),
     "group": (
         lambda: ExceptionGroup("two", [ValueError("a"), KeyError("b")]),
         "two (2 sub-exceptions): ValueError: a; KeyError: 'b'",
@@ -54,9 +54,9 @@ RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
         lambda: BaseExceptionGroup("one", [KeyboardInterrupt()]),
         "one (1 sub-exception): the task was interrupted (KeyboardInterrupt)",
     ),
-    "mute": (lambda: Mute(), "Mute: (its text cannot be shown: __str__ raised SystemExit)"),
+    "mute": (Mute, "Mute: (its text cannot be shown: __str__ raised SystemExit)"),
     "vexing": (lambda: Vexing("x"), "Vexing: x"),
-    "memory": (lambda: MemoryError(), "MemoryError"),
+    "memory": (MemoryError, "MemoryError"),
 }
 #: A coroutine cannot raise StopIteration: Python says what it made of it (PEP 479).
 OF_A_COROUTINE = {"stop": "RuntimeError: coroutine raised StopIteration"}
