@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowlet import DAG, BashOperator, EmptyOperator, Param, PythonOperator, TriggerRule
+from flowlet import DAG, BashOperator, EmptyOperator, PythonOperator, TriggerRule
 
 pytestmark = pytest.mark.anyio
 
@@ -240,19 +240,14 @@ async def test_a_callback_that_raises_is_an_event_and_changes_no_state(
     )
 
 
-def _no_params(_: Any) -> None:
-    raise ValueError("no params")
-
-
 async def test_a_callback_without_a_context_to_be_given_is_told_and_the_engine_lives(engine_of: Any, book: Any) -> None:
     called: list[Any] = []
 
     class Fickle(PythonOperator):
         def copy_for_attempt(self) -> Any:
-            type(self).params = property(_no_params)
             raise ValueError("no copy")
 
-    with DAG("poor", params={"p": Param(1)}) as dag:
+    with DAG("poor") as dag:
         Fickle(task_id="body", python_callable=lambda: 1, on_failure_callback=called.append)
     async with engine_of(dag) as engine:
         run = await (await engine.trigger("poor")).wait()
@@ -261,7 +256,7 @@ async def test_a_callback_without_a_context_to_be_given_is_told_and_the_engine_l
     assert called == []
     ((kind, task_id, text), _) = book.events()
     assert (kind, task_id) == ("callback_failed", "body")
-    assert text == "on_failure_callback could not be called: ValueError: no params"
+    assert text == "on_failure_callback could not be called: ValueError: no copy"
 
 
 async def test_callbacks_that_never_end_are_left_to_themselves_and_the_engine_stops(
