@@ -60,7 +60,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time, also while somebody's code has put another function into the `time` module."""
+    """The machine's own time, also while somebody's code has put another function into the `time` module.
+
+    A wait leaves its timer behind for the next one that needs none sooner: news come far more often than
+    timers, and one that is too soon costs a look at nothing.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _news: asyncio.Event | None = None
 
     def now(self, _read: Callable[[], int] = time.time_ns) -> int:
         return _read() // 1000
@@ -74,11 +81,17 @@ class SystemClock:
         pause = LONGEST_SLEEP if until is None else min(until - self.now(), LONGEST_SLEEP)
         if pause <= 0:
             return
-        timer = asyncio.get_running_loop().call_later(pause / SECOND, news.set)
-        try:
-            await news.wait()
-        finally:
+        self._set_timer(asyncio.get_running_loop(), news, pause / SECOND)
+        await news.wait()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, news: asyncio.Event, pause: float) -> None:
+        now, timer = loop.time(), self._timer
+        if timer is not None:
+            if self._news is news and now < timer.when() <= now + pause:
+                return
             timer.cancel()
+        self._news = news
+        self._timer = loop.call_at(now + pause, news.set)
 
 
 class VirtualClock:

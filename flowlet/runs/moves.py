@@ -246,4 +246,9 @@ class Moves:
         self.add_event: list[AddEvent] = []
 
     def __bool__(self) -> bool:
-        return any(getattr(self, kind) for kind in self.__slots__)
+        return bool(
+            self.end_task or self.start_task or self.add_run or self.end_run or self.settle_task or self.move_cursor
+            or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
+            or self.put_xcom or self.add_tasks or self.add_task or self.put_dag or self.pause_dag or self.put_pool
+            or self.delete_pool
+        )  # fmt: skip

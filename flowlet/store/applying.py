@@ -83,6 +83,8 @@ def _alike(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str)
 
 def _values(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str) -> int:
     """Values of one key are one statement, if all are short."""
+    if len(rows) == 1:
+        return connection.execute(sql, rows[0]).rowcount
     if any(type(value) is not str or len(value) > _LONG_VALUE for _, _, value in rows):
         return connection.executemany(sql, rows).rowcount
     of_key: dict[str, list[str]] = {}

@@ -17,9 +17,10 @@ from flowlet.store.statements import load
 
 Identity = tuple[int, int]
 
+DATABASE_EVERY = 10_000
 BESIDE_EVERY = 100_000
 INSIDE_EVERY = 1_000_000
-"""Microseconds: how often, at most, the log's place and a changed database's content are looked at."""
+"""Microseconds: how often, at most, the database's place, the log's and a changed database's content are looked at."""
 
 
 def identity(path: str) -> Identity:
@@ -51,20 +52,23 @@ class Watch:
         self._written: tuple[int, int] | None = None
         self._seq = 0
         self._monotonic = SystemClock().monotonic
-        self._look_beside_at = self._look_inside_at = 0
+        self._look_at = self._look_beside_at = self._look_inside_at = 0
 
     def look(self) -> None:
         """Raise StoreLost when one of the files is not there any more, or something else is in its place.
 
-        One stat for each transaction; the rest is looked at now and then.
+        A system call costs a short transaction a tenth of its time, so it is looked now and then.
         """
+        now = self._monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + DATABASE_EVERY
         try:
             stat = os.stat(self.path)  # noqa: PTH116  as above
         except FileNotFoundError:
             raise _gone(self.path) from None
         if (stat.st_dev, stat.st_ino) != self._database:
             raise _replaced(self.path)
-        now = self._monotonic()
         written = (stat.st_mtime_ns, stat.st_size)
         if written != self._written and now >= self._look_inside_at:  # a checkpoint, as a rule
             self._look_inside_at = now + INSIDE_EVERY

@@ -275,7 +275,8 @@ async def test_the_size_given_to_the_default_pool_holds() -> None:
         assert (await engine.pools())["default_pool"]["slots"] == 5
 
 
-async def test_a_file_that_is_deleted_under_the_engine_ends_every_wait_with_the_reason(tmp_path: Path) -> None:
+async def test_a_file_that_is_deleted_under_the_engine_ends_every_wait_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowlet.store.watch.DATABASE_EVERY", 0)
     path = tmp_path / "flowlet.db"
     engine = await Engine(path, dags=[adding()], durability="process").__aenter__()
     path.unlink()

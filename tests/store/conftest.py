@@ -22,7 +22,7 @@ from flowlet.runs.moves import (
     SettleTask,
     StartTask,
 )
-from flowlet.store import Store
+from flowlet.store import Store, watch
 
 NOON = 1_767_268_800_000_000  # 2026-01-01T12:00Z
 
@@ -96,6 +96,12 @@ class Writing:
 @pytest.fixture(scope="session")
 def writing() -> type[Writing]:
     return Writing
+
+
+@pytest.fixture(autouse=True)
+def looks_at_every_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the store looks at now and then it looks at each time: no test waits for it."""
+    monkeypatch.setattr(watch, "DATABASE_EVERY", 0)
 
 
 @pytest.fixture
