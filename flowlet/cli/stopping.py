@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+_SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
 class Stop:
@@ -16,11 +19,6 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-
-    @property
-    def status(self) -> int:
-        """The exit status of a process that a signal ended, as shells have it."""
-        return 128 + (self.signal or signal.SIGINT)
 
 
 @contextmanager
@@ -33,15 +31,39 @@ def two_step(first: Callable[[], object], *, saying: str) -> Iterator[Stop]:
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if stop.signal is not None:
-            os._exit(128 + number)
+            end_at_once(number)
         stop.signal = number
-        os.write(2, f"\n{saying} (again: at once)\n".encode())  # print is not safe in a handler
+        _tell(f"\n{saying} (again: at once)\n".encode())
         loop.call_soon_threadsafe(first)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in _numbers()}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         sys.stderr.flush()
+
+
+def _numbers() -> list[int]:
+    """SIGHUP too, when a terminal that closes would end the process; under nohup it would not."""
+    hangs_up = signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
+
+
+def end_at_once(number: int) -> None:
+    """The process ends here, and the commands that it runs with it; the next start finds what was interrupted."""
+    processes = sys.modules.get("flowlet.operators.processes")  # without it there is no command
+    if processes is not None:
+        processes.kill_running()
+    if os.isatty(1):
+        os.write(1, _SHOW_CURSOR)
+    os._exit(128 + number)
+
+
+def _tell(text: bytes) -> None:
+    """On standard error, past its buffer: print is not safe in a handler."""
+    try:
+        os.write(2, text)
+    except OSError:
+        pass  # nobody can be told

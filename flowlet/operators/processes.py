@@ -72,12 +72,26 @@ class Lines:
         return self._last
 
 
+#: The process groups of commands that run.
+_running: set[int] = set()
+
+
+def kill_running() -> None:
+    """KILL every command that runs, and what it started: for a process that ends at once."""
+    for group in _running.copy():
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except OSError:
+            pass  # it has ended
+
+
 class Group:
     """A running command and all that it starts."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.pid = process.pid
+        _running.add(self.pid)
 
     @classmethod
     async def start(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Group:
@@ -107,6 +121,8 @@ class Group:
         except BaseException:
             await self.end()
             raise
+        finally:
+            _running.discard(self.pid)
 
     async def end(self) -> None:
         """TERM, and KILL after a while, to all of the group. Takes at most twice the grace."""
