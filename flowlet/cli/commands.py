@@ -10,13 +10,16 @@ Arguments = Callable[[argparse.ArgumentParser], object]
 
 
 class Command(NamedTuple):
-    """One command: its words, the function that carries it out, what it is for, its arguments, its JSON."""
+    """One command: its words, the function that carries it out, what it is for, its arguments, its JSON,
+    and lines to try.
+    """
 
     words: str
     target: str
     help: str
     arguments: Arguments
     json: str
+    examples: tuple[str, ...]
 
 
 # -- arguments -------------------------------------------------------------------------------------------
@@ -80,6 +83,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag_id", metavar="DAG_ID", nargs="?", help="needed if the file has several DAGs")
     _what_to_run(parser)
     _how_to_run(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not show what the tasks print")
 
 
 def _daemon(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +104,7 @@ def _list_of_runs(parser: argparse.ArgumentParser) -> None:
 def _logs(parser: argparse.ArgumentParser) -> None:
     _task_id(parser)
     parser.add_argument("--try", dest="try_number", metavar="N", type=_positive, help="default: the last try")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the attempt has ended")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the task (or that try) has ended")
 
 
 def _pool_name(parser: argparse.ArgumentParser) -> None:
@@ -161,82 +165,102 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "run", "run:run", "run a DAG of a file now, and wait for its end",
         _run, f"at the end {_RUN}",
+        ("flowlet run etl.py", 'flowlet run etl.py etl --conf \'{"day": "2026-01-31"}\'', "flowlet run etl.py --db :memory: --logical-date 2026-01-31",),
     ),
     Command(
         "daemon", "daemon:daemon", "run the scheduler until SIGINT or SIGTERM (twice: at once)",
         _daemon, "a line of JSON per event: {at, event, ...}",
+        ("flowlet daemon etl.py report.py --db flowlet.db", 'flowlet daemon etl.py --json | jq -c \'select(.event == "run_ended")\'',),
     ),
     Command(
         "trigger", "trigger:trigger", "ask for a run of a DAG",
         _several(_dag_id, _what_to_run), _RUN,
+        ("flowlet trigger etl", "flowlet trigger etl --conf @conf.json --run-id january",),
     ),
     Command(
         "next", "next:next_", "when a DAG is due",
         _next, "[{due_at, logical_date, data_interval_start, data_interval_end}]",
+        ("flowlet next etl -n 5",),
     ),
     Command(
         "dags list", "dags:list_", "the DAGs of the database",
         _nothing, "[{dag_id, paused, schedule, next_due, tasks, last_run, last_state, file}]",
+        ("flowlet dags list",),
     ),
     Command(
         "dags show", "dags:show", "a DAG: its schedule and its tasks",
         _dag_id, "{dag_id, paused, schedule, ..., tasks: [{task_id, operator, upstream, trigger_rule, ...}]}",
+        ("flowlet dags show etl",),
     ),
     Command(
         "dags pause", "dags:pause", "no more scheduled runs of a DAG",
         _dag_id, "{dag_id, paused}",
+        ("flowlet dags pause etl",),
     ),
     Command(
         "dags unpause", "dags:unpause", "let a DAG go on",
         _dag_id, "{dag_id, paused}",
+        ("flowlet dags unpause etl",),
     ),
     Command(
         "runs list", "runs:list_", "runs, the newest first",
-        _list_of_runs, "[{dag_id, run_id, run_type, state, logical_date, started_at, ended_at, ...}]",
+        _list_of_runs, "[{dag_id, run_id, run_type, state, logical_date, started_at, ended_at, reason, waits, ...}]",
+        ("flowlet runs list", "flowlet runs list etl -n 100 --json",),
     ),
     Command(
         "runs show", "runs:show", "a run: its tasks, attempts and events",
-        _run_id, "{dag_id, run_id, ..., conf, tasks: [...], attempts: [...], events: [...]}",
+        _run_id, "{dag_id, run_id, ..., waits, conf, tasks: [...], attempts: [...], events: [...]}",
+        ("flowlet runs show etl", "flowlet runs show etl scheduled__2026-01-31T00:00:00+00:00",),
     ),
     Command(
         "runs cancel", "runs:cancel", "end a run: it is marked failed",
         _exact_run_id, _RUN,
+        ("flowlet runs cancel etl january",),
     ),
     Command(
         "tasks logs", "tasks:logs", "what an attempt of a task printed",
-        _logs, 'a line of JSON per line: {"line": "..."}',
+        _logs, '{dag_id, run_id, task_id, map_index, try_number, state, lines}; with -f a line per line: {"line": "..."}',
+        ("flowlet tasks logs etl load", "flowlet tasks logs etl load january --try 1", "flowlet tasks logs etl load -f",),
     ),
     Command(
         "tasks why", "tasks:why", "why a task does not start, or how it stands",
         _task_id, "{dag_id, run_id, task_id, map_index, state, why}",
+        ("flowlet tasks why etl load", "flowlet tasks why etl 'load[3]' january",),
     ),
     Command(
         "pools list", "pools:list_", "the pools and how full they are",
         _nothing, "[{name, slots, used, description}]",
+        ("flowlet pools list",),
     ),
     Command(
         "pools set", "pools:set_", "make a pool or change its size",
         _pool, "{name, slots, description}",
+        ("flowlet pools set warehouse 4 --description 'connections it allows'",),
     ),
     Command(
         "pools delete", "pools:delete", "remove a pool",
         _pool_name, "{name}",
+        ("flowlet pools delete warehouse",),
     ),
     Command(
         "db check", "db:check", "is the database whole?",
         _nothing, "{db, ok, problems}",
+        ("flowlet db check",),
     ),
     Command(
         "db backup", "db:backup", "copy the database while it is used",
         _backup, "{db, backup, bytes}",
+        ("flowlet db backup copy.db",),
     ),
     Command(
         "db prune", "db:prune", "delete old runs",
         _prune, "{db, deleted}",
+        ("flowlet db prune --keep-days 30 --keep-runs 10",),
     ),
     Command(
         "doctor", "doctor:doctor", "look at everything that can stand in the way",
         _nothing, "{db, ok, findings: [{check, verdict, text}]}",
+        ("flowlet doctor --db flowlet.db",),
     ),
 )  # fmt: skip
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from flowlet.cli import arguments, exits, files, render
 from flowlet.cli.exits import CommandError
+from flowlet.cli.writing import Writer
 from flowlet.clock import SystemClock, iso
 from flowlet.events import Event, EventAdded, RunEnded, RunStarted, TaskEnded
 
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from flowlet.engine import Engine
 
 _GRACE = 30.0
+#: Seconds for the reader of our output, at the end.
+_LAST_WORDS = 5.0
 
 
 def daemon(args: argparse.Namespace) -> int:
     """Run what the files describe. A file with problems is reported; the others run."""
     journal = _Journal(as_json=args.json)
-    dags = _load(args.files, journal)
-    if not dags:
-        raise CommandError("no file gives a DAG: nothing to do")
-    return asyncio.run(_serve(args, dags, journal))
+    try:
+        dags = _load(args.files, journal)
+        if not dags:
+            raise CommandError("no file gives a DAG: nothing to do")
+        return asyncio.run(_serve(args, dags, journal))
+    finally:
+        journal.close()
 
 
 def _load(paths: list[str], journal: _Journal) -> list[DAG]:
@@ -88,7 +93,7 @@ class _Journal:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._out = sys.stdout
+        self._out = Writer()
         self._began: dict[tuple[str, str], int] = {}
 
     def problem(self, text: str, **facts: Any) -> None:
@@ -121,12 +126,10 @@ class _Journal:
         elif isinstance(event, RunEnded):
             self._say_run(event)
         elif isinstance(event, EventAdded):
-            self._say(f"{_clock(event.at)}  {event.kind}: {render.printable(event.text)}")
+            self._say(f"{_clock(event.at)}  {_named(event)}{event.kind}: {render.printable(event.text)}")
         elif isinstance(event, TaskEnded) and event.state in {"failed", "up_for_retry"}:
             reason = render.printable(event.reason or "")
-            self._say(
-                f"{_clock(event.at)}  {event.dag_id} {event.run_id} {event.task_id} {event.state}: {reason}"
-            )
+            self._say(f"{_clock(event.at)}  {_named(event)}try {event.try_number} {event.state}: {reason}")
 
     def _say_run(self, event: RunEnded) -> None:
         began = self._began.pop((event.dag_id, event.run_id), None)
@@ -142,12 +145,13 @@ class _Journal:
             json.dumps({"at": iso(at), "event": name, **facts}, separators=(",", ":"), ensure_ascii=False)
         )
 
+    def close(self) -> None:
+        """What is not read soon is not waited for."""
+        self._out.close(within=_LAST_WORDS)
+
     def _say(self, line: str) -> None:
-        """Whoever left the other end of the pipe does not stop the scheduler."""
-        try:
-            print(line, file=self._out, flush=True)
-        except BrokenPipeError:
-            self._out = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  to the end of the process
+        """Whoever reads slowly, or has left, does not hold up the scheduler."""
+        self._out.say(line)
 
 
 _NAMES: dict[type, str] = {
@@ -164,6 +168,14 @@ def _rest(event: Event) -> dict[str, Any]:
     if facts.get("started_at") is not None:
         facts["started_at"] = iso(facts["started_at"])
     return facts
+
+
+def _named(event: TaskEnded | EventAdded) -> str:
+    """`etl manual__... load[3] `: whom it concerns."""
+    task = event.task_id or ""
+    if task and event.map_index is not None and event.map_index >= 0:
+        task = f"{task}[{event.map_index}]"
+    return "".join(f"{name} " for name in (event.dag_id, event.run_id, task) if name)
 
 
 def _clock(moment: int) -> str:

@@ -8,6 +8,7 @@ USAGE = 2
 OWNED = 3
 UNFIT = 4
 BUG = 70  # EX_SOFTWARE of sysexits.h
+OUTPUT = 74  # EX_IOERR
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 TABLE = """\
@@ -18,12 +19,24 @@ exit status:
   3    another process owns the database, or its owner does not answer
   4    the database is missing, damaged, not flowlet's, of a newer version, or cannot be written
   70   a bug in flowlet (FLOWLET_DEBUG=1 shows where)
-  130  interrupted"""
+  74   the result could not be written to standard output, a full disk for instance
+  130  interrupted (Ctrl-C); 128 + N: ended at once by signal N"""
+
+
+_KINDS = {USAGE: "UsageError", OWNED: "StoreOwned", UNFIT: "StoreUnfit", OUTPUT: "OutputLost", INTERRUPTED: "Interrupted"}
 
 
 class CommandError(Exception):
-    """A command cannot go on: one line for people, and the exit status."""
+    """A command cannot go on: one line for people, the exit status, and for `--json` its kind and facts."""
 
-    def __init__(self, text: str, status: int = USAGE) -> None:
+    def __init__(self, text: str, status: int = USAGE, *, kind: str | None = None, **facts: object) -> None:
         self.status = status
+        self.kind = kind or _KINDS.get(status, "CommandError")
+        self.facts = facts
         super().__init__(text)
+
+
+
+def output_lost(error: OSError) -> CommandError:
+    """Nobody will ever read the result."""
+    return CommandError(f"standard output cannot be written: {error.strerror or error}", OUTPUT)

@@ -35,7 +35,7 @@ def dag_of(path: str, dag_id: str | None) -> DAG:
     """The DAG of that id in the file; without an id, the only one."""
     loaded = load(path)
     if loaded.problems:
-        raise CommandError("; ".join(map(str, loaded.problems)))
+        raise _broken(loaded)
     known = {dag.dag_id: dag for dag in loaded.dags}
     if dag_id is None and len(known) == 1:
         return loaded.dags[0]
@@ -43,4 +43,12 @@ def dag_of(path: str, dag_id: str | None) -> DAG:
         return known[dag_id]
     if dag_id is None:
         raise CommandError(f"{path} has {len(known)} DAGs: name one of {', '.join(known)}")
-    raise CommandError(f"{path} has no DAG {dag_id!r}: it has {', '.join(known)}")
+    from flowlet.registry.registry import unknown_dag
+
+    raise CommandError(f"{unknown_dag(dag_id, list(known))} in {path}", kind="DagNotFound")
+
+
+def _broken(loaded: Loaded) -> CommandError:
+    first = loaded.problems[0]
+    text = "; ".join(map(str, loaded.problems))
+    return CommandError(text, kind=first.kind, file=first.file, line=first.line)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
+import threading
+from collections import Counter, deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from flowlet.cli import render
-from flowlet.cli.watching import FINISHED, View, key_of, summary
+from flowlet.cli import log_files, render
+from flowlet.cli.watching import FINISHED, View, key_of
 from flowlet.clock import SystemClock
-from flowlet.events import Event, EventAdded, TaskEnded, TaskStarted
+from flowlet.events import EventAdded, TaskEnded, TaskStarted
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
+    from flowlet.engine import DagRun
+    from flowlet.worker.logs import Logs
 
-_TIMES_A_SECOND = 8
+#: Seconds between two drawings.
+_EVERY = 0.125
 _NOTES = 5
 
 
@@ -37,41 +42,40 @@ class _Row:
 
 
 class LiveView(View):
-    """Every task where they fit on the screen; else counts, what runs, and what failed."""
+    """Every task where they fit on the screen, else counts, what runs and what failed; above, what bodies print."""
 
-    def __init__(self, dag: DAG, db: str) -> None:
-        super().__init__(dag, db)
+    def __init__(self, dag: DAG, db: str, *, quiet: bool = False) -> None:
+        super().__init__(dag, db, quiet=quiet)
         self._rows = {task_id: _Row() for task_id in self.task_ids}
         self._notes: list[str] = []
+        self._above: deque[Text] = deque()
+        self._summary: list[Text] = []
+        self._closing = threading.Event()
         self._clock = SystemClock()
-        self._console = Console(file=self._out, highlight=False)
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._draw,
-            refresh_per_second=_TIMES_A_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
+        self._console = Console(file=sys.stdout, highlight=False)
+        self._thread = threading.Thread(target=self._draw_all, name="flowlet:screen", daemon=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
-    def tell(self, event: Event) -> None:
-        if self.run is not None and isinstance(event, TaskStarted) and event.run_id == self.run.run_id:
-            row = self._row(event)
-            row.state, row.try_number, row.started_at, row.ended_at = (
-                "running",
-                event.try_number,
-                event.at,
-                None,
-            )
-        super().tell(event)
+    def begin(self, run: DagRun, logs: Logs) -> None:
+        super().begin(run, logs)
+        self._thread.start()
+
+    def show_prints(self, key: str, lines: list[str]) -> None:
+        start = f"{key:<{self.width}} | "
+        for line in lines:
+            self._above.append(Text().append(start, "dim").append(Text.from_ansi(log_files.harmless(line))))
+
+    def show_start(self, event: TaskStarted) -> None:
+        row = self._row(event)
+        row.state, row.try_number, row.started_at, row.ended_at = (
+            "running", event.try_number, event.at, None,
+        )  # fmt: skip
 
     def show_task(self, event: TaskEnded) -> None:
         row = self._row(event)
@@ -84,15 +88,36 @@ class LiveView(View):
         self._notes = [*self._notes, f"{event.kind}: {render.printable(event.text)}"][-_NOTES:]
 
     def end(self, shape: dict[str, Any]) -> None:
-        lines = summary(shape, self.db, self._clock.monotonic() - self.began_at)
-        self._console.print(Text(lines[0], style=render.STYLES.get(shape["state"], "")))
-        for line in lines[1:]:
-            self._console.print(Text(line))
+        first, *rest = self.summary(shape)
+        self._summary = [Text(first, style=render.STYLES.get(shape["state"], "")), *map(Text, rest)]
 
     def _row(self, event: TaskStarted | TaskEnded) -> _Row:
-        return self._rows.setdefault(_key(event), _Row())
+        return self._rows.setdefault(key_of(event), _Row())
 
-    # -- drawing, on rich's own thread -------------------------------------------------------------------
+    # -- drawing, on a thread of its own: a terminal that is stopped (Ctrl-S) stops nothing else ------------
+
+    def _draw_all(self) -> None:
+        try:
+            with Live(
+                console=self._console,
+                get_renderable=self._draw,
+                auto_refresh=False,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ) as live:
+                while not self._closing.wait(_EVERY):
+                    self._print_above()
+                    live.refresh()
+                self._print_above()
+            for line in self._summary:
+                self._console.print(line)
+        except OSError:
+            pass  # the terminal is gone; the run goes on
+
+    def _print_above(self) -> None:
+        lines = [self._above.popleft() for _ in range(len(self._above))]
+        if lines:
+            self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
         rows = list(self._rows.items())
@@ -134,9 +159,3 @@ class LiveView(View):
             Text(render.seconds(span), justify="right"),
             Text(" ".join(part for part in (more, row.reason) if part), no_wrap=True, overflow="ellipsis"),
         ]
-
-
-def _key(event: TaskStarted | TaskEnded) -> str:
-    if isinstance(event, TaskEnded):
-        return key_of(event)
-    return event.task_id if event.map_index < 0 else f"{event.task_id}[{event.map_index}]"

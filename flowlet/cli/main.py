@@ -14,25 +14,27 @@ from flowlet.errors import FlowletError, StoreError, StoreOwned
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command and give its exit status. Never raises for what a user or a file does."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    _prepare_streams()
     try:
-        return _main(sys.argv[1:] if argv is None else list(argv))
+        return _main(words)
     except KeyboardInterrupt:
-        _say("interrupted")
-        return exits.INTERRUPTED
+        return _give_up(words, CommandError("interrupted", exits.INTERRUPTED))
     except BrokenPipeError:
-        _close_pipe()
+        _leave_output()
         return exits.OK
     except Exception as error:
         if os.environ.get("FLOWLET_DEBUG"):
             raise
-        return _give_up(error)
+        return _give_up(words, _told(error))
 
 
-def _main(argv: list[str]) -> int:
+def _main(words: list[str]) -> int:
     from flowlet.cli.parser import parse
 
-    args = parse(argv)
+    args = parse(words)
     if isinstance(args, int):
+        sys.stdout.flush()
         return args
     module, _, function = args.command.partition(":")
     status: int = getattr(import_module(f"flowlet.cli.{module}"), function)(args)
@@ -40,15 +42,16 @@ def _main(argv: list[str]) -> int:
     return status
 
 
-def _give_up(error: Exception) -> int:
+def _told(error: Exception) -> CommandError:
+    """Any error as the sentence and the status with which a command gives up."""
     if isinstance(error, CommandError):
-        _say(str(error))
-        return error.status
+        return error
     if isinstance(error, FlowletError):
-        _say(str(error))
-        return _status_of(error)
-    _say(f"a bug in flowlet: {type(error).__name__}: {error} (FLOWLET_DEBUG=1 shows where)")
-    return exits.BUG
+        return CommandError(str(error), _status_of(error), kind=type(error).__name__)
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        return exits.output_lost(error)  # what else a command writes, the store writes
+    text = f"a bug in flowlet: {type(error).__name__}: {error} (FLOWLET_DEBUG=1 shows where)"
+    return CommandError(text, exits.BUG, kind="Bug")
 
 
 def _status_of(error: FlowletError) -> int:
@@ -57,17 +60,41 @@ def _status_of(error: FlowletError) -> int:
     return exits.UNFIT if isinstance(error, StoreError) else exits.USAGE
 
 
-def _say(text: str) -> None:
-    """One line on standard error."""
-    line = " ".join(text.split())
+def _give_up(words: Sequence[str], error: CommandError) -> int:
+    """The sentence on standard error; with --json also as JSON on standard output."""
+    line = " ".join(str(error).split())
+    if error.status == exits.OUTPUT:
+        _leave_output()
+    elif "--json" in words:
+        _tell_json({"kind": error.kind, "text": line, "exit_status": error.status, **error.facts})
     try:
         print(f"flowlet: {line}", file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody can be told
+    return error.status
 
 
-def _close_pipe() -> None:
-    """The reader of our output has left (`| head`): the rest must not be tried again at exit."""
+def _tell_json(shape: dict[str, object]) -> None:
+    import json
+
+    try:
+        print(json.dumps({"error": shape}, ensure_ascii=False, default=str), flush=True)
+    except OSError:
+        _leave_output()
+
+
+def _prepare_streams() -> None:
+    """A stream that is closed (`>&-`) takes nothing; one that cannot spell a letter escapes it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  to the end of the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_output() -> None:
+    """Nobody takes our output (`| head`, a full disk): the rest must not be tried again at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

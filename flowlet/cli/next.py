@@ -25,7 +25,7 @@ def next_(args: argparse.Namespace) -> int:
     render.table(
         ("DUE", "LOGICAL DATE", "INTERVAL START", "INTERVAL END"),
         [(shape["due_at"], *list(shape.values())[1:]) for shape in shapes],
-        empty=f"{dag.dag_id} is never due again: {_why_never(spec)}",
+        empty=f"{dag.dag_id} is {_why_never(spec)}",
     )
     if shapes and dag.paused:
         render.note(f"{dag.dag_id} is paused: nothing runs until `flowlet dags unpause {dag.dag_id}`")
@@ -58,7 +58,7 @@ def _why_never(spec: DagSpec) -> str:
 
     described = schedule_of(spec)
     if described is None:
-        return "it has no schedule"
+        return "never due: it has no schedule (flowlet trigger, flowlet run)"
     if spec.end_date is not None:
-        return f"its schedule {described} ends at {reading.moment(spec.end_date)}"
-    return f"its schedule is {described}"
+        return f"not due any more: its schedule {described} ends at {reading.moment(spec.end_date)}"
+    return f"not due any more: its schedule is {described}"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any, NoReturn
 
 from flowlet.cli import exits
 from flowlet.cli.commands import COMMANDS, GROUPS, Command
+from flowlet.cli.exits import CommandError
 
 _DESCRIPTION = "Run Airflow-like DAGs in one process, on one SQLite file."
 _EPILOG = f"""\
+for example:
+  flowlet run etl.py                          run the DAG of a file now, and see how it goes
+  flowlet daemon etl.py                       run its schedule; then, from another terminal:
+  flowlet runs list                           what ran
+  flowlet tasks why etl load                  why a task waits, failed or was skipped
+  flowlet tasks logs etl load -f              what it prints
+
 The database is --db, else FLOWLET__CORE__DB, else ./flowlet.db. `flowlet COMMAND --help` tells more.
 
 {exits.TABLE}"""
@@ -25,16 +34,37 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=formatter_class or _Plain, **options)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(exits.USAGE, f"flowlet: {message} (see {self.prog} --help)\n")
+        raise CommandError(f"{_suggesting(message)} (see {self.prog} --help)")
 
 
 def parse(argv: list[str]) -> argparse.Namespace | int:
-    """The arguments, with `command` naming the function; or an exit status when there is nothing to do."""
+    """The arguments, with `command` naming the function; or an exit status when there is nothing to do.
+
+    Raises CommandError for words that are wrong.
+    """
+    if not argv:
+        build(argv).print_help(sys.stderr)
+        return exits.USAGE
     try:
         args = build(argv).parse_args(argv)
-    except SystemExit as stop:  # --help, --version, or a usage error that has been told
+    except SystemExit as stop:  # --help or --version
         return stop.code if isinstance(stop.code, int) else exits.USAGE
     return args
+
+
+def _suggesting(message: str) -> str:
+    """argparse's message; of a command that does not exist, which may be meant."""
+    import difflib
+    import re
+
+    wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)$", message)
+    if wrong is None:
+        return message
+    word, known = wrong[1], re.findall(r"[a-z]+", wrong[2])
+    longer = [command.words for command in COMMANDS if command.words.split()[-1] == word]
+    meant = longer or difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {' or '.join(map(repr, meant))}?" if meant else f"there are {', '.join(known)}"
+    return f"there is no command {word!r}: {hint}"
 
 
 def build(argv: list[str]) -> argparse.ArgumentParser:
@@ -65,8 +95,11 @@ def _add_command(
     if not whole:
         among.add_parser(word, help=command.help)
         return
-    epilog = f"with --json: {command.json}"
-    parser = among.add_parser(word, help=command.help, description=command.help, epilog=epilog)
+    lines = "\n".join(f"  {line}" for line in command.examples)
+    epilog = f"for example:\n{lines}\n\nwith --json: {command.json}"
+    parser = among.add_parser(
+        word, help=command.help, description=command.help, epilog=epilog, formatter_class=_Raw
+    )
     parser.set_defaults(command=command.target)
     command.arguments(parser)
     _add_common(parser, db=argparse.SUPPRESS, json=argparse.SUPPRESS)

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.cli.watching import View
 
+#: Seconds between two looks at what bodies print.
+_LOOK_EVERY = 0.25
+
 
 def run(args: argparse.Namespace) -> int:
     """Run it, show it, and give 0 only if it succeeded."""
     request = what_to_run(args)
     dag = files.dag_of(args.file, args.dag_id)
     try:
-        return asyncio.run(_run(args, dag, request))
+        with _view(args, dag) as view:
+            status = asyncio.run(_run(args, dag, view, request))
+        if view.out.trouble is not None:
+            raise exits.output_lost(view.out.trouble)
+        return status
     except StoreOwned as owned:
         raise CommandError(
             f"{owned.path} is owned by process {owned.pid} on {owned.host} since {owned.since}: ask it with"
@@ -41,14 +48,12 @@ def what_to_run(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-async def _run(args: argparse.Namespace, dag: DAG, request: dict[str, Any]) -> int:
+async def _run(args: argparse.Namespace, dag: DAG, view: View, request: dict[str, Any]) -> int:
     from flowlet.cli.stopping import two_step
     from flowlet.engine import Engine
 
-    db = arguments.database(args)
-    view = _view(args, dag, db)
     engine = Engine(
-        db,
+        view.db,
         dags=[dag],
         executor=args.executor,
         parallelism=args.parallelism,
@@ -56,42 +61,49 @@ async def _run(args: argparse.Namespace, dag: DAG, request: dict[str, Any]) -> i
         schedules=False,
         capture="all",
     )
-    async with engine:
-        leave = engine.listeners.subscribe(view.tell)
-        cancel = asyncio.Event()
-        with two_step(cancel.set, saying="cancelling the run"), view:
+    cancel = asyncio.Event()
+    with two_step(cancel.set, saying="cancelling the run"):
+        async with engine:
+            leave = engine.listeners.subscribe(view.tell)
             run = await engine.trigger(dag.dag_id, **request)
-            view.begin(run)
-            await _until_over(run, cancel)
+            view.begin(run, engine.logs)
+            await _until_over(run, cancel, view)
             leave()
             shape = run.as_dict()
-        stopped = cancel.is_set()
-    view.end(shape)
+            stopped = cancel.is_set()
+        view.end(shape)
     if stopped:
         return exits.INTERRUPTED
     return exits.OK if shape["state"] == "success" else exits.FAILED
 
 
-async def _until_over(run: Any, cancel: asyncio.Event) -> None:
+async def _until_over(run: Any, cancel: asyncio.Event, view: View) -> None:
     """Wait for the run's end; bring it about when asked."""
     async with asyncio.TaskGroup() as group:
-        canceller = group.create_task(_cancel_when(run, cancel), name="flowlet cancel on signal")
+        watcher = group.create_task(_attend(run, cancel, view), name="flowlet run: prints and signals")
         await run.wait()
-        canceller.cancel()
+        watcher.cancel()
 
 
-async def _cancel_when(run: Any, cancel: asyncio.Event) -> None:
-    await cancel.wait()
+async def _attend(run: Any, cancel: asyncio.Event, view: View) -> None:
+    """Show what bodies print while they run, until the run is to be cancelled."""
+    from anyio import move_on_after
+
+    while not cancel.is_set():
+        with move_on_after(_LOOK_EVERY):
+            await cancel.wait()
+        view.look()
     await run.cancel()
 
 
-def _view(args: argparse.Namespace, dag: DAG, db: str) -> View:
+def _view(args: argparse.Namespace, dag: DAG) -> View:
     from flowlet.cli import render, watching
 
+    db = arguments.database(args)
     if args.json:
         return watching.JsonView(dag, db)
     if render.is_terminal():
         from flowlet.cli.live import LiveView
 
-        return LiveView(dag, db)
-    return watching.PlainView(dag, db)
+        return LiveView(dag, db, quiet=args.quiet)
+    return watching.PlainView(dag, db, quiet=args.quiet)

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from flowlet.cli import arguments, exits, owner, reading, render
+from flowlet.cli.waiting import Waiting
 from flowlet.clock import SystemClock
 
 _ATTEMPT = ("task_id", "map_index", "try_number", "outcome", "reason", "error", "started_at", "ended_at")
@@ -18,11 +19,13 @@ def list_(args: argparse.Namespace) -> int:
         if args.dag_id is not None:
             reading.dag(reader, args.dag_id)
         runs = reading.last_runs(reader, args.dag_id, args.limit)
+        waiting = Waiting(reader)
+        waits = [waiting.of_run(run) for run in runs]
     if args.json:
-        render.json_([run.shape() for run in runs])
+        render.json_([{**run.shape(), "waits": wait} for run, wait in zip(runs, waits, strict=True)])
         return exits.OK
     render.table(
-        ("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "TOOK"),
+        ("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "TOOK", "REASON"),
         [
             (
                 run.dag_id,
@@ -31,8 +34,9 @@ def list_(args: argparse.Namespace) -> int:
                 reading.short(run.logical_date),
                 reading.short(run.started_at),
                 _took(run.started_at, run.ended_at),
+                run.reason if wait is None else f"waits: {wait}",
             )
-            for run in runs
+            for run, wait in zip(runs, waits, strict=True)
         ],
         empty="no runs yet",
     )
@@ -43,10 +47,12 @@ def show(args: argparse.Namespace) -> int:
     """One run: its tasks, the attempts that did not succeed, its events."""
     with reading.reading(args) as reader:
         run = reading.run(reader, args.dag_id, args.run_id)
-        tasks = reading.tasks(reader, run)
+        waiting = Waiting(reader)
+        waits = waiting.of_run(run)
+        tasks = _explained(waiting, run, reading.tasks(reader, run))
         attempts = reader.fetch("attempts_of_run", run=run.id)
         events = reader.fetch("events_of_run", dag_id=run.dag_id, run_id=run.run_id)
-    shape = run.shape()
+    shape = {**run.shape(), "waits": waits}
     shape["tasks"] = [task.shape() for task in tasks]
     shape["attempts"] = [_dated(dict(zip(_ATTEMPT, row, strict=True))) for row in attempts]
     shape["events"] = [_dated(dict(zip(_EVENT, row, strict=True))) for row in events]
@@ -64,6 +70,7 @@ def _show(run: reading.Run, tasks: list[reading.Task], shape: dict[str, Any]) ->
             "run_id": run.run_id,
             "state": run.state,
             "reason": run.reason,
+            "waits": shape["waits"],
             "type": run.run_type,
             "logical date": reading.short(run.logical_date),
             "interval": _interval(run),
@@ -92,6 +99,21 @@ def _show(run: reading.Run, tasks: list[reading.Task], shape: dict[str, Any]) ->
         render.table(
             ("AT", "KIND", "TEXT"), [(row["at"], row["kind"], row["text"]) for row in shape["events"]]
         )
+
+
+def _explained(waiting: Waiting, run: reading.Run, tasks: list[reading.Task]) -> list[reading.Task]:
+    """With the upstreams named by which a trigger rule ended a task."""
+    settled = {"skipped", "upstream_failed"}
+    if not any(task.state in settled and task.because is None for task in tasks):
+        return tasks
+    from flowlet.runs.why import because
+
+    rebuilt = waiting.rebuilt(run)
+    found = [rebuilt.find(task.task_id, task.map_index) for task in tasks]
+    return [
+        task if ti is None or task.because else task._replace(settled_because=because(ti))
+        for task, ti in zip(tasks, found, strict=True)
+    ]
 
 
 def _show_attempts(attempts: list[dict[str, Any]]) -> None:

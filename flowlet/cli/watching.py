@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from flowlet.cli import render
+from flowlet.cli import log_files, render
+from flowlet.cli.printed import Printed
+from flowlet.cli.writing import Writer
 from flowlet.clock import SystemClock
-from flowlet.events import Event, EventAdded, TaskEnded
+from flowlet.events import Event, EventAdded, TaskEnded, TaskStarted
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.engine import DagRun
+    from flowlet.worker.log_paths import LogKey
+    from flowlet.worker.logs import Logs
 
 #: A task instance that ended like this is shown as finished; other ends are steps on the way.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry"})
@@ -22,18 +25,22 @@ FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remove
 class View:
     """Is told what happens in the engine, from before the run exists to its end.
 
-    It writes to the standard output of when it was made: a body's prints go to the body's log.
+    It writes to the standard output of when it was made: a body's prints go to the body's log, from which
+    they are shown here, unless `quiet`.
     """
 
-    def __init__(self, dag: DAG, db: str) -> None:
+    def __init__(self, dag: DAG, db: str, *, quiet: bool = False) -> None:
         self.dag_id = dag.dag_id
         self.task_ids = [task.task_id for task in dag.spec.tasks]
         self.db = db
+        self.quiet = quiet
         self.run: DagRun | None = None
         self.began_at = SystemClock().monotonic()
-        self._out = sys.stdout
+        self.width = min(max(map(len, self.task_ids), default=0), 40)
+        self.out = Writer()
         self._early: list[Event] = []
-        self._deserted = False
+        self._printed: Printed | None = None
+        self._writing: set[LogKey] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -41,7 +48,7 @@ class View:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        self.out.close()
 
     def tell(self, event: Event) -> None:
         """An event of any run; those of this one are shown."""
@@ -50,15 +57,54 @@ class View:
         elif isinstance(event, EventAdded):
             if event.run_id in {None, self.run.run_id}:
                 self.show_event(event)
-        elif isinstance(event, TaskEnded) and event.run_id == self.run.run_id and event.state in FINISHED:
-            self.show_task(event)
+        elif event.run_id != self.run.run_id:
+            return
+        elif isinstance(event, TaskStarted):
+            self._started(event)
+            self.show_start(event)
+        elif isinstance(event, TaskEnded):
+            self._ended(event)
+            if event.state in FINISHED:
+                self.show_task(event)
 
-    def begin(self, run: DagRun) -> None:
+    def begin(self, run: DagRun, logs: Logs) -> None:
         """The run exists."""
         self.run = run
+        if not self.quiet:
+            self._printed = Printed(logs)
         early, self._early = self._early, []
         for event in early:
             self.tell(event)
+
+    # -- what bodies print -------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Show what running bodies have printed since the last look."""
+        for key in self._writing:
+            self._show_prints(key)
+
+    def _started(self, event: TaskStarted) -> None:
+        if self._printed is not None:
+            self._writing.add(_log_key(event))
+
+    def _ended(self, event: TaskEnded) -> None:
+        if self._printed is not None and (key := _log_key(event)) in self._writing:
+            self._writing.remove(key)
+            self._show_prints(key, last=True)
+
+    def _show_prints(self, key: LogKey, *, last: bool = False) -> None:
+        if self._printed is not None:
+            lines = self._printed.news(key, last=last)
+            if lines:
+                self.show_prints(_key(key.task_id, key.map_index), lines)
+
+    # -- how it looks ------------------------------------------------------------------------------------
+
+    def show_prints(self, key: str, lines: list[str]) -> None:
+        """A body printed."""
+
+    def show_start(self, event: TaskStarted) -> None:
+        """An attempt started."""
 
     def show_task(self, event: TaskEnded) -> None:
         """A task instance finished."""
@@ -69,56 +115,65 @@ class View:
     def end(self, shape: dict[str, Any]) -> None:
         """The run is over; `shape` is its `as_dict()`."""
 
-    def say(self, line: str) -> None:
-        """One line, at once. Whoever left the other end of the pipe does not stop the run."""
-        if self._deserted:
-            return
-        try:
-            print(line, file=self._out, flush=True)
-        except BrokenPipeError:
-            self._deserted = True
+    def summary(self, shape: dict[str, Any]) -> list[str]:
+        """How the run ended, in lines."""
+        return summary(shape, self.db, SystemClock().monotonic() - self.began_at)
 
 
 class JsonView(View):
     """Silent until the end, then one JSON document."""
 
+    def __init__(self, dag: DAG, db: str) -> None:
+        super().__init__(dag, db, quiet=True)
+
     def end(self, shape: dict[str, Any]) -> None:
         import json
 
-        self.say(json.dumps(shape, indent=2, ensure_ascii=False))
+        self.out.say(json.dumps(shape, indent=2, ensure_ascii=False))
 
 
 class PlainView(View):
-    """A line per finished task, and a summary: for pipes, files and CI."""
+    """Lines for pipes, files and CI: what bodies print, each finished task, and a summary."""
 
-    def begin(self, run: DagRun) -> None:
-        self.say(f"{self.dag_id}: run {run.run_id} in {self.db}")
-        self._width = min(max(map(len, self.task_ids), default=0), 40)
-        super().begin(run)
+    def begin(self, run: DagRun, logs: Logs) -> None:
+        self.out.say(f"{self.dag_id}: run {run.run_id} in {self.db}")
+        super().begin(run, logs)
+
+    def show_prints(self, key: str, lines: list[str]) -> None:
+        self.out.say("\n".join([f"{key:<{self.width}} | {log_files.harmless(line)}" for line in lines]))
 
     def show_task(self, event: TaskEnded) -> None:
-        self.say(line_of(event, self._width))
+        self.out.say(line_of(event, self.width))
 
     def show_event(self, event: EventAdded) -> None:
-        self.say(f"{event.kind}: {render.printable(event.text)}")
+        self.out.say(f"{event.kind}: {render.printable(event.text)}")
 
     def end(self, shape: dict[str, Any]) -> None:
-        for line in summary(shape, self.db, SystemClock().monotonic() - self.began_at):
-            self.say(line)
+        self.out.say("\n".join(self.summary(shape)))
 
 
 def line_of(event: TaskEnded, width: int) -> str:
-    """`failed           load       0.120 s  try 2  ValueError: bad row`."""
+    """`load      failed     0.120 s  try 2  ValueError: bad row`."""
     span = None if event.started_at is None else event.at - event.started_at
     more = f"try {event.try_number}" if event.try_number > 1 or event.state == "up_for_retry" else ""
     reason = render.printable(event.reason or "") if event.state != "success" else ""
-    parts = [f"{event.state:<15}", f"{key_of(event):<{width}}", f"{render.seconds(span):>8}", more, reason]
+    parts = [f"{key_of(event):<{width}}", f"{event.state:<15}", f"{render.seconds(span):>8}", more, reason]
     return "  ".join(part for part in parts if part).rstrip()
 
 
-def key_of(event: TaskEnded) -> str:
+def key_of(event: TaskStarted | TaskEnded) -> str:
     """`task_id`, or `task_id[3]` of a mapped task."""
-    return event.task_id if event.map_index < 0 else f"{event.task_id}[{event.map_index}]"
+    return _key(event.task_id, event.map_index)
+
+
+def _key(task_id: str, map_index: int) -> str:
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
+
+
+def _log_key(event: TaskStarted | TaskEnded) -> LogKey:
+    from flowlet.worker.log_paths import LogKey
+
+    return LogKey(event.dag_id, event.run_id, event.task_id, event.map_index, event.try_number)
 
 
 def summary(shape: dict[str, Any], db: str, span: int) -> list[str]:
@@ -145,9 +200,7 @@ def _failure(shape: dict[str, Any], db: str, key: str) -> list[str]:
     reason = render.printable(shape["reasons"].get(key) or "no reason given")
     lines = [f"  {key} (try {tries}): {reason}"]
     if db != ":memory:":
-        from flowlet.cli.log_files import log_path
-
         task_id, map_index = task(key)
-        path = log_path(db, shape["dag_id"], shape["run_id"], task_id, map_index, tries)
+        path = log_files.log_path(db, shape["dag_id"], shape["run_id"], task_id, map_index, tries)
         lines.append(f"    log: {path}" if path.exists() else "    it logged nothing")
     return lines

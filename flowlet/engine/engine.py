@@ -199,7 +199,8 @@ class Engine:
         from flowlet.worker.logs import Logs
         from flowlet.worker.worker import Worker
 
-        return Worker(clock=self.clock, logs=Logs(self._log_folder()), capture=self._capture, marker="" if store.in_memory else store.path)
+        self.logs = Logs(self._log_folder())
+        return Worker(clock=self.clock, logs=self.logs, capture=self._capture, marker="" if store.in_memory else store.path)
 
     async def _register_all(self, store: Store) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

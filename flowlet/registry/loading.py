@@ -82,16 +82,25 @@ def _execute(code: CodeType, file: Path) -> tuple[DAG, ...]:
 def _dags_of(module: ModuleType, built: list[DAG]) -> tuple[DAG, ...]:
     """Those completed while the file was loaded, then those that only a global name holds.
 
-    Of two with one id the later wins, as in Airflow. Asking each for its spec checks it.
+    Of two with one id the later wins, as in Airflow; a warning says so. Asking each for its spec checks it.
     """
     named = [thing for thing in vars(module).values() if isinstance(thing, DAG)]
     unique = {id(dag): dag for dag in (*built, *named)}
-    dags = {dag.dag_id: dag for dag in unique.values()}
+    dags: dict[str, DAG] = {}
+    for dag in unique.values():
+        if dag.dag_id in dags:
+            _warn_of_two(dags[dag.dag_id], dag)
+        dags[dag.dag_id] = dag
     if not dags:
         raise NoDagError
     for dag in dags.values():
         _ = dag.spec
     return tuple(dags.values())
+
+
+def _warn_of_two(first: DAG, later: DAG) -> None:
+    text = f"the DAG id {later.dag_id!r} is taken by line {first.line} of this file: the later DAG is used"
+    warnings.warn_explicit(text, UserWarning, later.fileloc or "an unknown place", later.line or 1)
 
 
 class NoDagError(Exception):
