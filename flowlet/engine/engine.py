@@ -326,14 +326,14 @@ class Engine:
         entry = self.brain.entry(dag_id)
         text = self._conf(entry, conf)
         date = requests.NOW if logical_date is _UNSET else _moment(logical_date)
-        request = requests.Trigger(dag_id, _checked_run_id(run_id), date, text, None)
+        request = requests.Trigger(dag_id, _checked_run_id(run_id), date, text, ())
         if run_id is not None and (closing := entry.closing.get(run_id)) is not None:
             return await DagRun(self, same_run(closing, request)).wait()
         if run_id is not None and run_id not in entry.active:
             known = await self._find(dag_id, run_id)
             if known is not None:
                 return DagRun(self, same_run(known, request))
-        past = None
+        past: list[Any] = []
         if entry.has_past and date is not None and date != requests.NOW:
             past = await rows.run_before(store, entry.spec, date)
         run = await scheduler.ask(requests.Trigger, *request[:4], past)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.states import RUNNING
 from flowlet.scheduler.requests import Register
+from flowlet.scheduler.ticks import Schedule
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
     from flowlet.runs.instances import ActiveRun
+    from flowlet.scheduler.past import Known
     from flowlet.store import Store
 
 Active = Sequence[tuple[Any, list[Any]]]
@@ -56,21 +58,29 @@ async def registration(
     store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active, newest: int | None
 ) -> Register:
     """A DAG together with all that the file knows of it."""
-    past = None
+    past: list[Known] = []
     if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
-        past = await run_before(store, spec, newest + 1)
-    runs = [(run, tasks, None) for run, tasks in active]
-    return Register(dag, spec, row, runs, newest, past)
+        dates = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active)} - {None}
+        for date in sorted(dates):
+            past += await run_before(store, spec, date)
+    return Register(dag, spec, row, active, newest, past)
 
 
-async def run_before(store: Store, spec: DagSpec, date: int) -> tuple[int, dict[str, str]] | None:
-    """(logical date, task states) of the run before a date: for depends_on_past."""
+def _date_of_next_tick(spec: DagSpec, cursor: int | None) -> int | None:
+    """Manual runs may have later dates than the next scheduled one."""
+    schedule = Schedule.of(spec)
+    due = None if cursor is None else schedule.next_after(cursor)
+    return None if due is None else schedule.timetable.interval_of(due).logical_date
+
+
+async def run_before(store: Store, spec: DagSpec, date: int) -> list[Known]:
+    """The run before a date, if there is one: for depends_on_past."""
     name = "previous_scheduled_run" if spec.catchup else "previous_run"
     found = await store.fetch(name, dag_id=spec.dag_id, logical_date=date)
     if not found:
-        return None
+        return []
     states = await store.fetch("task_states", run=found[0][0])
-    return found[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1}
+    return [(found[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1})]
 
 
 async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None:

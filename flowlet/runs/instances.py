@@ -75,7 +75,7 @@ class ActiveRun:
 
     __slots__ = (
         "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "held", "id", "interval_end",
-        "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_waiting", "queued_at", "reason",
+        "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "unfinished",
     )  # fmt: skip
@@ -121,6 +121,8 @@ class ActiveRun:
         """How many instances are on their way; none and something unfinished is a deadlock."""
         self.past: Mapping[str, str] | ActiveRun | None = None
         """The previous run, for depends_on_past; None for a first run."""
+        self.past_date: int | None = None
+        """Its logical date."""
         self.past_waiting: set[TaskInstance] = set()
         self.followers: list[ActiveRun] = []
         self.held: str | None = None

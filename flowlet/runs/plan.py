@@ -94,24 +94,27 @@ def stop_run(run: ActiveRun, reason: str, turn: Turn, *, running_become: str = F
 
     Source: Airflow's "mark run failed" (running -> failed) and dagrun_timeout (running -> skipped).
     """
-    for ti in run.tasks:
+    stopped = [ti for ti in run.tasks if ti.state not in TERMINAL]
+    for ti in stopped:
         if ti.state == RUNNING:
             turn.stop.append(ti.work)
             _end_row(ti, running_become, "cancelled", reason, None, turn)
             _leave(ti)
-        elif ti.state not in TERMINAL:
+        else:
             settle(ti, SKIPPED, reason, turn)
     run.past_waiting.clear()
     end_run(run, FAILED, reason, turn)
+    for ti in stopped if run.followers else ():
+        _tell_followers(ti, turn)
 
 
 # -- a task instance moves ---------------------------------------------------------------------------
 
 
 def start(ti: TaskInstance, turn: Turn) -> None:
-    """-> running. The next try, unless a sensor goes on with the one it has."""
+    """-> running. The next try, unless a sensor goes on with the one it has (which has no outcome yet)."""
     expected, before = ti.state, ti.try_number
-    if expected == UP_FOR_RESCHEDULE:
+    if before and ti.outcome is None:
         started_at = ti.started_at or turn.now
     else:
         started_at = turn.now

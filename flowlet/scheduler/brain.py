@@ -20,6 +20,7 @@ from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 
 if TYPE_CHECKING:
+    from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
 
 _OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "release_task", "archive_attempt"})
@@ -45,12 +46,14 @@ class Brain:
         self._task_id = first_task_id
         self._timers: list[tuple[int, int, str, Any]] = []
         self._timer_number = 0
+        self._now = 0
+        """The moment of the last turn."""
 
     # -- one turn ------------------------------------------------------------------------------------
 
     def turn(self, asked: Sequence[Any], now: int) -> Turn:
         """Apply what was asked and what is due; decide what follows."""
-        turn = Turn(now)
+        turn, self._now = Turn(now), now
         for request in asked:
             if type(request) is requests.Ended:
                 self._ended(request, turn)
@@ -153,7 +156,7 @@ class Brain:
 
     def make_run(
         self, entry: Entry, run_id: str, run_type: str, date: int | None, interval: Interval | None, turn: Turn,
-        *, conf: str = "{}", due: int | None = None, past: Any = None, after: int | None = None,
+        *, conf: str = "{}", due: int | None = None, past: Iterable[Known] = (), after: int | None = None,
     ) -> ActiveRun:  # fmt: skip
         """A new run; `after` is when it may begin, if that is not its logical date."""
         if after is None:
@@ -173,16 +176,15 @@ class Brain:
         self.begin_queued(entry, turn)
         return run
 
-    def adopt(self, entry: Entry, run: ActiveRun, past: Any = None) -> None:
+    def adopt(self, entry: Entry, run: ActiveRun, past: Iterable[Known] = ()) -> None:
         """The run is active from now on."""
         entry.active[run.run_id] = run
         run.limit = Limit(f"max_active_tasks of the run {run.run_id}", entry.spec.max_active_tasks)
         run.gate = None if self.unlimited else entry.gate
         run.operators = entry.operators
         if entry.has_past:
-            run.past = entry.previous_of(run, past)
-            if isinstance(run.past, ActiveRun):
-                run.past.followers.append(run)
+            entry.past.learn(past)
+            entry.past.link(run, entry.active.values())
         if run.state == QUEUED:
             entry.enqueue(run)
         else:
@@ -191,8 +193,10 @@ class Brain:
     def begin_queued(self, entry: Entry, turn: Turn) -> None:
         """Let queued runs begin while there is room; say of the first that cannot why."""
         while (run := entry.next_queued()) is not None:
-            run.held = self._held(entry, run, turn)
+            run.held = self._held(entry, run, turn.now)
             if run.held is not None:
+                if run.run_after > turn.now and run.logical_date is not None and run.logical_date > turn.now:
+                    self.at(run.logical_date, "begin", entry)
                 return
             entry.dequeue()
             entry.running += 1
@@ -200,7 +204,7 @@ class Brain:
             if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
                 self.at(turn.now + entry.spec.dagrun_timeout, "timeout", run)
 
-    def _held(self, entry: Entry, run: ActiveRun, turn: Turn) -> str | None:
+    def _held(self, entry: Entry, run: ActiveRun, now: int) -> str | None:
         if not self.executing or entry.dag is None:
             return "no scheduler runs this DAG now"
         if self.unlimited:
@@ -209,8 +213,7 @@ class Brain:
             return str(entry.gate)
         if entry.running >= entry.spec.max_active_runs:
             return f"max_active_runs ({entry.running} of {entry.spec.max_active_runs} active)"
-        if run.run_after > turn.now and run.logical_date is not None and run.logical_date > turn.now:
-            self.at(run.logical_date, "begin", entry)
+        if run.run_after > now and run.logical_date is not None and run.logical_date > now:
             return f"its logical date {iso(run.logical_date)} is in the future"
         return None
 
@@ -273,7 +276,7 @@ class Brain:
     def _delete_pool(self, request: requests.DeletePool, turn: Turn) -> None:
         if request.name == "default_pool":
             raise FlowletError("default_pool cannot be deleted; give it another size with `flowlet pools set`")
-        if request.name not in self.admission.pools:
+        if not self.admission.has_pool(request.name):
             raise PoolNotFound(f"there is no pool {request.name!r}; `flowlet pools list` names them")
         self.admission.delete_pool(request.name)
         turn.moves.delete_pool.append(DeletePool(request.name))
@@ -395,6 +398,8 @@ class Brain:
 
     def why(self, ti: TaskInstance) -> str:
         """The sentence about one task instance, limits included."""
+        if ti.run.state == QUEUED:
+            ti.run.held = self._held(self.entry(ti.run.dag_id), ti.run, self._now)
         if ti.released and ti.state != RUNNING and not ti.holds:
             ti.blocker = self.admission.explain(ti)
         return why(ti)

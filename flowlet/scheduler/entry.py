@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from flowlet.runs.instances import ActiveRun, is_active
 from flowlet.runs.states import FAILED
 from flowlet.scheduler.limits import Gate
+from flowlet.scheduler.past import Past
 from flowlet.scheduler.ticks import Schedule
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Entry:
         self.failures = 0
         """Runs that failed one after the other, up to now."""
         self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
-        self.past: tuple[int, Mapping[str, str]] | None = None
-        """(logical date, task states) of the latest run that has ended."""
+        self.past = Past(only_scheduled=spec.catchup)
         if dag is not None:
             self.operators = [dag.task_dict[task.task_id] for task in spec.tasks]
 
@@ -74,31 +73,8 @@ class Entry:
     def dequeue(self) -> ActiveRun:
         return heappop(self.queue)[2]
 
-    def previous_of(self, run: ActiveRun, given: tuple[int, Mapping[str, str]] | None) -> ActiveRun | Mapping[str, str] | None:
-        """The run before, by logical date: the previous scheduled one with catchup, else of any type
-        (Airflow: ti_deps/deps/prev_dagrun_dep.py)."""
-        date = run.logical_date
-        if date is None:
-            return None
-        best: tuple[int, ActiveRun | Mapping[str, str]] | None = None
-        for other in self.active.values():
-            if other is run or other.logical_date is None or other.logical_date >= date:
-                continue
-            if self.spec.catchup and other.run_type != "scheduled":
-                continue
-            if best is None or other.logical_date > best[0]:
-                best = (other.logical_date, other)
-        for candidate in (self.past, given):
-            if candidate is not None and candidate[0] < date and (best is None or candidate[0] > best[0]):
-                best = candidate
-        return None if best is None else best[1]
-
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""
         self.failures = self.failures + 1 if run.state == FAILED else 0
-        if not self.has_past or run.logical_date is None:
-            return
-        if self.spec.catchup and run.run_type != "scheduled":
-            return
-        if self.past is None or self.past[0] < run.logical_date:
-            self.past = (run.logical_date, {ti.spec.task_id: ti.state for ti in run.tasks})
+        if self.has_past:
+            self.past.remember(run)

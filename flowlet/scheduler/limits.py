@@ -81,6 +81,9 @@ class Unknown(Limit):
         return self.name
 
 
+_NOWHERE = Unknown("")
+
+
 def _still_waits(ti: TaskInstance) -> bool:
     return ti.released and ti.state in _STARTABLE
 
@@ -95,27 +98,36 @@ class Admission:
         self.threads = Gate("too many abandoned threads; they end by themselves or with the process")
         self.pokes: list[TaskInstance] = []
         self._task_limits: dict[tuple[str, str], Limit] = {}
-        self._queue: list[tuple[Key, TaskInstance]] = []
+        self._queue: list[tuple[Key, TaskInstance, Limit | None]] = []
+        """Each with the limit at which it was parked before."""
         self._freed: set[Limit] = set()
 
     # -- pools ---------------------------------------------------------------------------------------
 
     def set_pool(self, name: str, slots: int) -> None:
         """Make a pool or change its size; those that wait for it look again."""
-        pool = self.pools.get(name)
-        if pool is None or isinstance(pool, Unknown):
-            known = Limit(f"pool {name!r}", slots)
-            if pool is not None:
-                known.parked, known.used = pool.parked, pool.used
-            self.pools[name] = pool = known
+        if not self.has_pool(name):
+            self._replace(name, Limit(f"pool {name!r}", slots))
+        pool = self.pools[name]
         pool.size = slots
         self._freed.add(pool)
 
     def delete_pool(self, name: str) -> None:
-        pool, gone = self.pools.pop(name, None), Unknown(name)
-        if pool is not None:
-            gone.parked, gone.used = pool.parked, pool.used
-        self.pools[name] = gone
+        """Who waits for it, or comes to wait, waits until it is made again."""
+        self._replace(name, Unknown(name))
+
+    def _replace(self, name: str, limit: Limit) -> None:
+        """One stands for the other: who is parked at the old one is parked at the new one, and there only."""
+        before = self.pools.get(name)
+        if before is not None:
+            limit.parked, limit.used = before.parked, before.used
+            before.parked = {}
+            self._freed.discard(before)
+        self.pools[name] = limit
+
+    def has_pool(self, name: str) -> bool:
+        """A pool that is only asked for does not exist."""
+        return not isinstance(self.pools.get(name, _NOWHERE), Unknown)
 
     def pool(self, name: str) -> Limit:
         pool = self.pools.get(name)
@@ -137,19 +149,21 @@ class Admission:
                 yield ti
             return
         for ti in ready:
-            heappush(self._queue, (self._key(ti), ti))
-        self._refill()
-        while self.parallel.free > 0 and (self._queue or self._refill()):
-            key, ti = heappop(self._queue)
-            if not _still_waits(ti):
-                continue
-            limit, need = self._blocked_by(ti)
-            if limit is not None:
-                limit.park(key, ti, need)
-                continue
-            self._take(ti)
-            yield ti
-        for _, ti in self._queue[:1]:
+            heappush(self._queue, (self._key(ti), ti, None))
+        for limit in list(self._freed):
+            self._pull(limit)
+        while self.parallel.free > 0 and self._queue:
+            key, ti, parked_at = heappop(self._queue)
+            if _still_waits(ti):
+                full, need = self._blocked_by(ti)
+                if full is not None:
+                    full.park(key, ti, need)
+                else:
+                    self._take(ti)
+                    yield ti
+            if parked_at is not None:
+                self._pull(parked_at)
+        for _, ti, _ in self._queue[:1]:
             ti.blocker = self.parallel
 
     def explain(self, ti: TaskInstance) -> Limit | None:
@@ -218,17 +232,14 @@ class Admission:
             needs[pool] = needs.get(pool, 0) + spec.pool_slots
         return all(need <= limit.size - limit.used for limit, need in needs.items())
 
-    def _refill(self) -> bool:
-        """Those who were parked at a limit that has room again stand in the queue again."""
-        pulled = False
-        for limit in list(self._freed):
-            entry = limit.pull()
-            if entry is None:
-                self._freed.discard(limit)
-                continue
-            heappush(self._queue, entry)
-            pulled = True
-        return pulled
+    def _pull(self, limit: Limit) -> None:
+        """The first of those parked at a limit that has room again stands in the queue; when it has been
+        looked at the next one follows, so that nobody of a lower place starts before it."""
+        entry = limit.pull()
+        if entry is None:
+            self._freed.discard(limit)
+        else:
+            heappush(self._queue, (*entry, limit))
 
     def _key(self, ti: TaskInstance) -> Key:
         if self.unlimited:

@@ -24,12 +24,13 @@ def register(brain: Brain, request: Register, turn: Turn) -> None:
     entry = Entry(request.dag, request.spec)
     before = brain.entries.get(request.spec.dag_id)
     brain.entries[request.spec.dag_id] = entry
-    entry.newest_date, entry.past = request.newest_date, request.past
+    entry.newest_date = request.newest_date
+    entry.past.learn(request.past)
     _take_over_row(entry, request.row, turn)
     if before is not None:
         _replace(before, entry)
-    for run_row, task_rows, past in request.runs:
-        _recover(brain, entry, run_row, task_rows, past, turn)
+    for run_row, task_rows in request.runs:
+        _recover(brain, entry, run_row, task_rows, turn)
     if not brain.executing:
         return
     _warn_of_pools(brain, entry, turn)
@@ -76,9 +77,9 @@ def _replace(before: Entry, entry: Entry) -> None:
     before.next_due = None
 
 
-def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, past: Any, turn: Turn) -> None:
+def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, turn: Turn) -> None:
     run, vanished = run_from_rows(entry.spec, run_row, task_rows)
-    brain.adopt(entry, run, (run.logical_date - 1, past) if past is not None and run.logical_date is not None else None)
+    brain.adopt(entry, run)
     for row in vanished:
         _remove(row, turn)
     add_new_tasks(brain, run, turn)

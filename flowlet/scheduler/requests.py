@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
     from flowlet.runs.instances import ActiveRun, TaskInstance
+    from flowlet.scheduler.past import Known
     from flowlet.worker.workload import Outcome, Workload
 
 Reply = "asyncio.Future[Any] | None"
@@ -34,14 +35,15 @@ class Discarded(NamedTuple):
 
 
 class Register(NamedTuple):
-    """A DAG is known from now on. `row` is what the file has of it, `runs` its active runs on file."""
+    """A DAG is known from now on. `row` is what the file has of it, `runs` its active runs on file, `past`
+    the runs before those and before the next tick."""
 
     dag: DAG | None
     spec: DagSpec
     row: Sequence[Any] | None
-    runs: Sequence[tuple[Sequence[Any], list[Sequence[Any]], Mapping[str, str] | None]]
+    runs: Sequence[tuple[Sequence[Any], list[Sequence[Any]]]]
     newest_date: int | None
-    past: tuple[int, Mapping[str, str]] | None
+    past: Sequence[Known]
     reply: asyncio.Future[Any] | None = None
 
 
@@ -52,7 +54,8 @@ class Trigger(NamedTuple):
     run_id: str | None
     logical_date: int | None
     conf: str
-    past: tuple[int, Mapping[str, str]] | None
+    past: Sequence[Known]
+    """The run before, as the file has it."""
     reply: asyncio.Future[Any] | None = None
     run_type: str = "manual"
 

@@ -1,0 +1,82 @@
+"""Which run is the one before: for depends_on_past and wait_for_downstream.
+
+It is the previous one by logical date; with catchup the previous scheduled one, else of any type
+(Airflow: ti_deps/deps/prev_dagrun_dep.py). Runs come in any order of dates, so a new one may take its place
+between two that are known.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+
+from flowlet.runs.instances import ActiveRun
+
+Known = tuple[int, Mapping[str, str]]
+"""Logical date and task states of a run as the file has it."""
+
+#: So many runs that have ended are remembered: a scheduled run may come after manual ones with later dates.
+REMEMBERED = 100
+_date = itemgetter(0)
+
+
+class Past:
+    """The runs of one DAG that have ended, by logical date."""
+
+    __slots__ = ("_ended", "_only_scheduled")
+
+    def __init__(self, *, only_scheduled: bool) -> None:
+        self._only_scheduled = only_scheduled
+        self._ended: list[Known] = []
+
+    def learn(self, known: Iterable[Known]) -> None:
+        """Runs that the file has."""
+        for date, states in known:
+            self._enter(date, states)
+
+    def remember(self, run: ActiveRun) -> None:
+        """A run has ended."""
+        if self._counts(run) and run.logical_date is not None:
+            self._enter(run.logical_date, {ti.spec.task_id: ti.state for ti in run.tasks})
+
+    def link(self, run: ActiveRun, active: Iterable[ActiveRun]) -> None:
+        """The run looks at the one before it, and those after it look at this one if none lies between."""
+        date = run.logical_date
+        if date is None:
+            return
+        others = [other for other in active if other is not run and other.logical_date is not None]
+        _look_at(run, *self._before(date, others))
+        if not self._counts(run):
+            return
+        for other in others:
+            if other.logical_date > date and (other.past_date is None or other.past_date <= date):  # type: ignore[operator]  # filtered
+                _look_at(other, date, run)
+
+    def _before(self, date: int, others: list[ActiveRun]) -> tuple[int | None, ActiveRun | Mapping[str, str] | None]:
+        at = bisect_left(self._ended, date, key=_date)
+        best: tuple[int | None, ActiveRun | Mapping[str, str] | None] = self._ended[at - 1] if at else (None, None)
+        for other in others:
+            if self._counts(other) and other.logical_date < date and (best[0] is None or other.logical_date >= best[0]):  # type: ignore[operator]  # filtered
+                best = other.logical_date, other
+        return best
+
+    def _counts(self, run: ActiveRun) -> bool:
+        return not self._only_scheduled or run.run_type == "scheduled"
+
+    def _enter(self, date: int, states: Mapping[str, str]) -> None:
+        at = bisect_left(self._ended, date, key=_date)
+        if at < len(self._ended) and self._ended[at][0] == date:
+            self._ended[at] = (date, states)
+            return
+        insort(self._ended, (date, states), key=_date)
+        if len(self._ended) > REMEMBERED:
+            del self._ended[0]
+
+
+def _look_at(run: ActiveRun, date: int | None, past: ActiveRun | Mapping[str, str] | None) -> None:
+    if isinstance(run.past, ActiveRun):
+        run.past.followers.remove(run)
+    run.past_date, run.past = date, past
+    if isinstance(past, ActiveRun):
+        past.followers.append(run)
