@@ -25,6 +25,9 @@ THRESHOLD: Final = 0.5
 #: A wait of the watchdog's own that took so many seconds longer: not the loop alone stood still.
 _HELD_UP: Final = 1.0
 
+#: Seconds from a wake-up to the first heartbeat: short bodies, one after the other, wake the thread once.
+_LINGER: Final = 0.05
+
 _PACKAGE: Final = __file__.rpartition("/executors/")[0] + "/"
 _LIBRARY: Final = threading.__file__.rpartition("/")[0] + "/"
 
@@ -94,6 +97,7 @@ class Watchdog:
         while not self._closed.is_set():
             self._wake.wait()
             self._wake.clear()
+            self._closed.wait(_LINGER)
             if not self._was_on_time():
                 return
             while self._is_busy() and not self._closed.is_set():
