@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flowlet.clock import from_micros
@@ -59,5 +60,10 @@ def _run_tick(brain: Brain, entry: Entry, due: int, interval: Interval, turn: Tu
         taken = AddTick(entry.spec.dag_id, due, due, 1, ticks.SKIPPED, ticks.DATE_TAKEN, None)
         turn.moves.add_tick.append(taken)
         return None
-    run_id = f"scheduled__{from_micros(due).isoformat()}"
-    return brain.make_run(entry, run_id, "scheduled", date, interval, turn, due=due)
+    return brain.make_run(entry, _scheduled_run_id(due), "scheduled", date, interval, turn, due=due)
+
+
+@lru_cache(maxsize=64)
+def _scheduled_run_id(due: int) -> str:
+    """Of many DAGs that are due at one moment the text is made once."""
+    return f"scheduled__{from_micros(due).isoformat()}"

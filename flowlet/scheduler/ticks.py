@@ -76,7 +76,7 @@ class TickPlan(NamedTuple):
 class Schedule:
     """A timetable within its dates."""
 
-    __slots__ = ("_ticks", "cap", "catchup", "end", "start", "timetable")
+    __slots__ = ("_asked", "_next", "_ticks", "cap", "catchup", "end", "start", "timetable")
 
     def __init__(
         self, timetable: Timetable, start: int | None, end: int | None, catchup: bool, cap: int = CATCHUP_CAP
@@ -86,6 +86,8 @@ class Schedule:
         self.end = end
         self.catchup = catchup
         self.cap = cap
+        self._asked: int | None = None
+        self._next: int | None = None
         self._ticks: Timetable = timetable
         if start is not None and isinstance(timetable, DeltaTriggerTimetable):
             self._ticks = timetable.anchored(start)
@@ -98,7 +100,12 @@ class Schedule:
         return cls(timetable_from_spec(spec.timetable), spec.start_date, spec.end_date, spec.catchup)
 
     def next_after(self, cursor: int) -> int | None:
-        """The first tick after the cursor."""
+        """The first tick after the cursor. The last answer is kept: when the tick comes it is asked for again."""
+        if cursor != self._asked:
+            self._asked, self._next = cursor, self._first_after(cursor)
+        return self._next
+
+    def _first_after(self, cursor: int) -> int | None:
         ticks = self._ticks
         if self.start is None:
             due = (
