@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-import anyio
 
 from flowlet import events, settings
 from flowlet.authoring.spec import DagSpec
 from flowlet.clock import Clock, SystemClock, to_micros
 from flowlet.engine import rows
 from flowlet.engine.run import DagRun
+from flowlet.engine.shield import shielded
 from flowlet.engine.values import Values, types_in
 from flowlet.errors import EngineClosed, FlowletError, RunNotFound, TaskNotFound
 from flowlet.registry.registry import Registry
@@ -96,7 +96,7 @@ class Engine:
         self._group: Any = None
         self._server: ControlServer | None = None
         self._calling: set[asyncio.Task[None]] = set()
-        self.ended = anyio.Event()
+        self.ended = asyncio.Event()
         """Set when the scheduler has ended, by close or by a failure (which `check` raises)."""
         self._closed = False
 
@@ -111,7 +111,7 @@ class Engine:
         try:
             await self._open(self._store)
         except BaseException:
-            with anyio.CancelScope(shield=True):
+            with shielded():
                 await self._store.close()
             raise
         return self
@@ -141,13 +141,14 @@ class Engine:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Graceful and bounded: bodies get `grace` seconds, what is left is interrupted and goes on next time."""
         assert self._scheduler is not None and self._store is not None  # noqa: S101  entered
-        with anyio.CancelScope(shield=True):
+        with shielded():
             self._scheduler.drain()
             await self.executor.close(self._grace if kind is None else 0.0)
             await self._end_callbacks()
             self._scheduler.stop()
-            with anyio.move_on_after(self._grace + 10):
-                await self.ended.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._grace + 10):
+                    await self.ended.wait()
             if self._server is not None:
                 await self._server.close()
             await self._group.__aexit__(None, None, None)
@@ -286,10 +287,11 @@ class Engine:
     async def _end_callbacks(self) -> None:
         """All outcomes go on file and the callbacks that follow may end, within bounded time."""
         assert self._scheduler is not None  # noqa: S101  opened
-        with anyio.move_on_after(min(_CALLBACKS_MAY_TAKE, max(self._grace, 1.0))):
-            await self._scheduler.catch_up()
-            while self._calling:
-                await asyncio.wait(self._calling)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(_CALLBACKS_MAY_TAKE, max(self._grace, 1.0))):
+                await self._scheduler.catch_up()
+                while self._calling:
+                    await asyncio.wait(self._calling)
         for task in self._calling:
             task.cancel()
         if self._calling:
