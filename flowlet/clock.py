@@ -105,6 +105,7 @@ class VirtualClock:
         if start is None:
             start = time.time_ns() // 1000
         self._now = start if isinstance(start, int) else to_micros(start)
+        self._stepped = 0
         self.auto = auto
         self.horizon = horizon
         self._sleeper: asyncio.Event | None = None
@@ -114,11 +115,20 @@ class VirtualClock:
         return self._now
 
     def monotonic(self) -> int:
-        return self._now
+        return self._now - self._stepped
 
     def set(self, moment: datetime | int) -> None:
-        """Put the clock to a moment, forwards or backwards."""
-        self._now = moment if isinstance(moment, int) else to_micros(moment)
+        """Let time pass until a moment; one that lies behind can only be reached by a `step`."""
+        target = moment if isinstance(moment, int) else to_micros(moment)
+        self._stepped += min(target - self._now, 0)
+        self._now = target
+        self._wake()
+
+    def step(self, span: timedelta | float) -> None:
+        """Somebody sets the wall clock, forwards or backwards, or the machine was asleep: no time passes."""
+        delta = span_micros(span if isinstance(span, timedelta) else timedelta(seconds=span))
+        self._stepped += delta
+        self._now += delta
         self._wake()
 
     def advance(self, span: timedelta | float) -> None:

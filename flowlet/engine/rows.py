@@ -63,7 +63,16 @@ async def registration(
         dates = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active)} - {None}
         for date in sorted(dates):
             past += await run_before(store, spec, date)
-    return Register(dag, spec, row, active, newest, past)
+    return Register(dag, spec, row, active, newest, past, await failures_in_a_row(store, spec))
+
+
+async def failures_in_a_row(store: Store, spec: DagSpec) -> int:
+    """How many of a DAG's latest runs failed, as far as anybody asks (max_consecutive_failed_dag_runs)."""
+    limit = spec.max_consecutive_failed_dag_runs
+    if not limit:
+        return 0
+    states = [state for (state,) in await store.fetch("last_ended_states", dag_id=spec.dag_id, limit=limit)]
+    return states.index("success") if "success" in states else len(states)
 
 
 def _date_of_next_tick(spec: DagSpec, cursor: int | None) -> int | None:

@@ -77,7 +77,7 @@ class ActiveRun:
         "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "held", "id", "interval_end",
         "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
-        "task_limits", "tasks", "unfinished",
+        "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,8 @@ class ActiveRun:
         self.task_limits: dict[str, Any] | None = None
         self.facts: Any = None
         self.on_over: list[Any] = []
+        self.times_out_at: int | None = None
+        """When its dagrun_timeout is over."""
 
     def populate(self, first_id: int) -> None:
         """Make one instance per task, with contiguous row ids."""

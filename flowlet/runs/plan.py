@@ -53,9 +53,9 @@ _PAST_DONE = (SUCCESS, SKIPPED)
 def begin(run: ActiveRun, turn: Turn) -> None:
     """queued -> running; the tasks that wait for nothing are released."""
     run.state, run.held = RUNNING, None
-    run.started_at = turn.now
+    run.started_at = max(turn.now, run.queued_at)  # a clock that was put back makes no negative duration
     if run.saved:
-        turn.moves.begin_run.append(BeginRun(turn.now, run.id))
+        turn.moves.begin_run.append(BeginRun(run.started_at, run.id))
     for ti in run.tasks:
         if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always"):
             _consider(ti, turn)
@@ -84,8 +84,8 @@ def close_if_over(run: ActiveRun, turn: Turn) -> None:
 
 def end_run(run: ActiveRun, state: str, reason: str | None, turn: Turn) -> None:
     """The run is over; nothing of it moves any more."""
-    run.state, run.reason, run.ended_at = state, reason, turn.now
-    turn.moves.end_run.append(EndRun(state, reason, turn.now, run.id))
+    run.state, run.reason, run.ended_at = state, reason, max(turn.now, run.started_at or run.queued_at)
+    turn.moves.end_run.append(EndRun(state, reason, run.ended_at, run.id))
     turn.over.append(run)
 
 
@@ -135,7 +135,7 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
     expected, ti.state, ti.reason = ti.state, state, reason
     ended_at = None
     if state in TERMINAL:
-        ended_at = ti.ended_at = turn.now
+        ended_at = ti.ended_at = max(turn.now, ti.started_at or 0)
         ti.wake_at = None
         _leave(ti)
     turn.moves.settle_task.append(SettleTask(ti.id, expected, state, reason, ti.queued_at, ended_at))
@@ -383,6 +383,8 @@ def _fail_fast(failed: TaskInstance, turn: Turn) -> None:
 def _end_row(ti: TaskInstance, state: str, outcome: str, reason: str | None, error: str | None, turn: Turn) -> None:
     """running -> `state`, with what the attempt left."""
     now = turn.now
+    if ti.started_at is not None and ti.started_at > now:  # the clock was put back
+        now = ti.started_at
     ti.state, ti.outcome, ti.reason, ti.ended_at = state, outcome, reason, now
     turn.moves.end_task.append(
         _row(EndTask, (ti.id, ti.try_number, state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes))

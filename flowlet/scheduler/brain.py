@@ -15,7 +15,7 @@ from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
 from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import registration, reloading, requests, schedules
+from flowlet.scheduler import jumps, registration, reloading, requests, schedules
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 
@@ -143,7 +143,7 @@ class Brain:
         entry = self.entry(request.dag_id)
         date = request.logical_date
         if date == requests.NOW:
-            date = max(turn.now, (entry.newest_date or 0) + 1)
+            date = entry.free_date(turn.now)
         run_id = request.run_id or _manual_run_id(date, turn.now)
         known = entry.find(run_id)
         if known is not None:
@@ -202,7 +202,7 @@ class Brain:
             entry.running += 1
             plan.begin(run, turn)
             if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
-                self.at(turn.now + entry.spec.dagrun_timeout, "timeout", run)
+                self.limit_time(run, turn.now + entry.spec.dagrun_timeout)
 
     def _held(self, entry: Entry, run: ActiveRun, now: int) -> str | None:
         if not self.executing or entry.dag is None:
@@ -263,8 +263,7 @@ class Brain:
 
     def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
         turn.event("clock_jump", request.text)
-        for entry in self.entries.values():
-            schedules.plan(self, entry, turn)
+        jumps.follow(self, request.moved, turn)
 
     # -- pools ---------------------------------------------------------------------------------------
 
@@ -295,6 +294,11 @@ class Brain:
         self._timer_number += 1
         heappush(self._timers, (moment, self._timer_number, kind, what))
 
+    def limit_time(self, run: ActiveRun, moment: int) -> None:
+        """The run is to be over by then (dagrun_timeout)."""
+        run.times_out_at = moment
+        self.at(moment, "timeout", run)
+
     def _set_timers(self, turn: Turn) -> None:
         for ti in turn.wake:
             if ti.wake_at is not None and ti.state in _DUE:
@@ -310,7 +314,7 @@ class Brain:
                 self._wake(what, at, turn)
             elif kind == "begin":
                 self.begin_queued(what, turn)
-            elif what.state == RUNNING:
+            elif what.state == RUNNING and what.times_out_at == at:
                 plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
 
     def _wake(self, ti: TaskInstance, at: int, turn: Turn) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from flowlet.clock import SECOND
 from flowlet.runs.instances import ActiveRun, is_active
 from flowlet.runs.states import FAILED
 from flowlet.scheduler.limits import Gate
@@ -21,7 +22,7 @@ class Entry:
     """A DAG, its schedule's cursor and its active runs."""
 
     __slots__ = (
-        "active", "closing", "cursor", "dag", "failures", "gate", "has_past", "newest_date", "next_due", "operators",
+        "active", "closing", "cursor", "dag", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
         "past", "paused", "queue", "running", "schedule", "spec", "waits",
     )  # fmt: skip
 
@@ -41,6 +42,8 @@ class Entry:
         self.queue: list[tuple[int, int, ActiveRun]] = []
         self.running = 0
         self.newest_date: int | None = None
+        self.last_now = 0
+        """The latest date given to a run without one of its own, while others have dates in the future."""
         self.failures = 0
         """Runs that failed one after the other, up to now."""
         self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
@@ -52,6 +55,17 @@ class Entry:
     def room(self) -> int:
         """How many more runs max_active_runs lets be active."""
         return max(0, self.spec.max_active_runs - len(self.active))
+
+    def free_date(self, now: int) -> int:
+        """Now, or the next microsecond that no run has."""
+        newest = self.newest_date or 0
+        if newest <= now + SECOND:
+            return max(now, newest + 1)
+        date = max(now, self.last_now + 1 if self.last_now <= now + SECOND else 0)
+        while any(run.logical_date == date for run in self.active.values()):
+            date += 1
+        self.last_now = date
+        return date
 
     def find(self, run_id: str) -> ActiveRun | None:
         """A run that is not over on file, or None."""

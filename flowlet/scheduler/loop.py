@@ -175,8 +175,10 @@ class Scheduler:
         now = self.clock.now()
         drift = now - self.clock.monotonic()
         if abs(drift - self._drift) > JUMP:
-            moved = (drift - self._drift) / SECOND
-            self._inbox.append(requests.ClockJumped(f"the wall clock moved by {moved:+.1f} s, to {iso(now)}"))
+            moved = drift - self._drift
+            text = f"the wall clock moved by {moved / SECOND:+.1f} s, to {iso(now)}"
+            self._inbox.insert(0, requests.ClockJumped(moved, text))
+            self.upkeep.clock_moved(now)
         self._drift = drift
         return now
 

@@ -11,6 +11,7 @@ from flowlet.runs.moves import AddTask, PutDag
 from flowlet.runs.states import NONE, QUEUED, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.scheduler import schedules, ticks
 from flowlet.scheduler.entry import Entry
+from flowlet.scheduler.jumps import put_right
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -24,7 +25,7 @@ def register(brain: Brain, request: Register, turn: Turn) -> None:
     entry = Entry(request.dag, request.spec)
     before = brain.entries.get(request.spec.dag_id)
     brain.entries[request.spec.dag_id] = entry
-    entry.newest_date = request.newest_date
+    entry.newest_date, entry.failures = request.newest_date, request.failures
     entry.past.learn(request.past)
     _take_over_row(entry, request.row, turn)
     if before is not None:
@@ -73,6 +74,7 @@ def _replace(before: Entry, entry: Entry) -> None:
     entry.active, entry.queue, entry.running = before.active, before.queue, before.running
     entry.closing = before.closing
     entry.gate, entry.paused, entry.cursor = before.gate, before.paused, before.cursor
+    entry.last_now = before.last_now
     entry.past, entry.newest_date, entry.failures = before.past, before.newest_date, before.failures
     before.next_due = None
 
@@ -98,12 +100,13 @@ def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInsta
     for ti in run.tasks:
         if ti in interrupted:
             continue
+        put_right(ti, turn.now)
         if ti.state in (SCHEDULED, QUEUED):
             turn.ready.append(ti)
         elif ti.state in (UP_FOR_RETRY, UP_FOR_RESCHEDULE):
             turn.wake.append(ti)
     if entry.spec.dagrun_timeout is not None and run.started_at is not None:
-        brain.at(run.started_at + entry.spec.dagrun_timeout, "timeout", run)
+        brain.limit_time(run, min(run.started_at, turn.now) + entry.spec.dagrun_timeout)
     plan.resume(run, turn)
 
 

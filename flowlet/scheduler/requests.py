@@ -44,6 +44,8 @@ class Register(NamedTuple):
     runs: Sequence[tuple[Sequence[Any], list[Sequence[Any]]]]
     newest_date: int | None
     past: Sequence[Known]
+    failures: int = 0
+    """How many of its latest runs failed, one after the other."""
     reply: asyncio.Future[Any] | None = None
 
 
@@ -106,8 +108,9 @@ class Flush(NamedTuple):
 
 
 class ClockJumped(NamedTuple):
-    """The wall clock moved by itself; schedules look again."""
+    """The wall clock moved by itself, by so many microseconds."""
 
+    moved: int
     text: str
 
 

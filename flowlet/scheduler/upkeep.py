@@ -80,6 +80,16 @@ class Upkeep:
             self._rest_at = now + REST
         self.next_at = min(self.next_at, self._rest_at, self._prune_at)
 
+    def clock_moved(self, now: int) -> None:
+        """What is due is reckoned anew. Nothing is deleted soon by a clock that may be wrong."""
+        self._pruning = None
+        self._prune_at = now + EVERY
+        if not self._store.in_memory:
+            self._look_at = now + LOOK
+        if self._rest_at != _NEVER:
+            self._rest_at = now + REST
+        self._set_next(now)
+
     def wake_at(self, due: int | None, *, busy: bool) -> int | None:
         """When the loop must wake without news: for what is `due`, or to bring a burst of work to rest."""
         if self._pruning is None and (busy or self._is_held or self._rest_at == _NEVER):

@@ -62,6 +62,13 @@ SELECT
 FROM run
 WHERE id = :id;
 
+-- name: last_ended_states
+-- How the latest runs of a DAG ended, the newest first.
+SELECT state FROM run
+WHERE dag_id = :dag_id AND state IN ('success', 'failed')
+ORDER BY id DESC
+LIMIT :limit;
+
 -- name: last_runs
 -- The newest first.
 SELECT

@@ -33,7 +33,7 @@ class Book:
 
     def events(self) -> list[tuple[str, str | None, str]]:
         """(kind, task_id, text)."""
-        return self.rows("SELECT kind, task_id, text FROM events ORDER BY rowid")
+        return self.rows("SELECT kind, task_id, text FROM events")
 
     def kinds(self) -> list[str]:
         return [kind for kind, _, _ in self.events()]
