@@ -31,6 +31,17 @@ Deliver = Callable[["Workload", Outcome], None]
 #: that it waits for gets TERM and, 5 s later, KILL within the first of them.
 PATIENCE = 6.0
 
+_generation = 0
+"""How many forks this process is away from the one that loaded this module: cheaper to ask than its pid."""
+
+
+def _in_child() -> None:
+    global _generation  # noqa: PLW0603  it is the process's
+    _generation += 1
+
+
+os.register_at_fork(after_in_child=_in_child)
+
 
 class LocalExecutor(Executor):
     """Runs bodies in this process, at most `parallelism` at once (the scheduler counts)."""
@@ -53,7 +64,7 @@ class LocalExecutor(Executor):
     async def open(self, worker: Worker, deliver: Deliver, discard: Deliver) -> None:
         self._worker, self._deliver, self._discard = worker, deliver, discard
         self._loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
+        self._generation = _generation
         self._threads: Threads[Attempt, Outcome] = Threads(self._loop, self._run_sync, self._settle)
         self._watchdog = Watchdog(self._loop, self._find_work, self._is_busy, self._stalled)
 
@@ -117,14 +128,14 @@ class LocalExecutor(Executor):
                 attempt, Outcome("interrupted", reason="its asyncio task was cancelled from outside")
             )
             raise
-        if os.getpid() != self._pid:
+        if _generation != self._generation:
             _leave_child(outcome)
         self._settle(attempt, outcome)
 
     def _run_sync(self, attempt: Attempt) -> Outcome:
         """In a thread."""
         outcome = attempt.run_sync()
-        if os.getpid() != self._pid:
+        if _generation != self._generation:
             _leave_child(outcome)
         return outcome
 
