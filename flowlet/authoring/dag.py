@@ -100,7 +100,8 @@ class DAG:
         self.task_dict: dict[str, BaseOperator] = {}
         self.edge_info: dict[str, dict[str, dict[str, Any]]] = {}
         self._groups: dict[str, TaskGroup] = {}
-        self._suffixes: dict[str, int] = {}
+        self._suffixes: dict[str, int] = {}  # the largest number of ids like load__3, by what it is of
+        self._group_suffixes: dict[str, int] = {}  # the same for groups
         self.default_args = self._check("default_args", _default_args, default_args)
         self._read_dates(start_date, end_date)
         self.task_group = TaskGroup.root_of(self, self.default_args)
@@ -213,6 +214,9 @@ class DAG:
             )
         self.task_dict[task_id] = task
         task._dag = self
+        if "__" in task_id:
+            base, number = ids.split_number(task_id)
+            self._suffixes[base] = max(number, self._suffixes.get(base, 0))
         if self._compiled is not None:
             self._compiled = None
 

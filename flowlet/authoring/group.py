@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -14,8 +13,6 @@ from flowlet.errors import DagError, DuplicateTaskId
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.operator import BaseOperator
-
-_SUFFIX = re.compile(r"__(\d+)$")
 
 
 class TaskGroup(DependencyMixin):
@@ -86,10 +83,8 @@ class TaskGroup(DependencyMixin):
         """Take the place among the DAG's ids."""
         taken = self.dag._groups
         if self.group_id in taken and add_suffix:
-            base = _SUFFIX.sub("", self.group_id)
-            ends = (_SUFFIX.search(other) for other in taken if _SUFFIX.sub("", other) == base)
-            number = max(int(end[1]) if end else 0 for end in ends) + 1
-            self._own_id = f"{_SUFFIX.sub('', self._own_id or '')}__{number}"
+            number = self.dag._group_suffixes[ids.split_number(self.group_id)[0]] + 1
+            self._own_id = f"{ids.split_number(self._own_id or '')[0]}__{number}"
             self.group_id = self._full_id()
         assert self.group_id is not None  # noqa: S101  only the root has none, and it has no parent
         assert self.parent_group is not None  # noqa: S101  as above
@@ -100,6 +95,8 @@ class TaskGroup(DependencyMixin):
                 f" ({places.spell(other._site)}), again by a group ({places.spell(self._site)})"
             )
         taken[self.group_id] = self
+        base, number = ids.split_number(self.group_id)
+        self.dag._group_suffixes[base] = max(number, self.dag._group_suffixes.get(base, 0))
         self.parent_group.children[self.group_id] = self
 
     @property

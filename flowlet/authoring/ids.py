@@ -12,6 +12,7 @@ _DOTS = frozenset({".", ".."})
 
 _KEY = re.compile(r"[\w.-]+").fullmatch
 _GROUP_KEY = re.compile(r"[\w-]+").fullmatch
+_NUMBERED = re.compile(r"(.*?)__(\d+)", re.DOTALL).fullmatch
 
 
 def check_id(kind: str, text: object, site: places.Site | None) -> str:
@@ -27,6 +28,12 @@ def check_group_id(text: object, site: places.Site | None) -> str:
     if not _GROUP_KEY(group_id):
         raise _refusal("group", group_id, "it may hold letters, digits, '_' and '-' only", site)
     return group_id
+
+
+def split_number(text: str) -> tuple[str, int]:
+    """`load__3` is the third further `load`; what has no number is the first, number 0."""
+    found = _NUMBERED(text)
+    return (text, 0) if found is None else (found[1], int(found[2]))
 
 
 def _check(kind: str, text: object, site: places.Site | None) -> str:

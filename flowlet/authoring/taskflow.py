@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
-from flowlet.authoring import places, stack
+from flowlet.authoring import ids, places, stack
 from flowlet.authoring.calls import signature_of
 from flowlet.authoring.context import CONTEXT_KEYS
 from flowlet.authoring.xcom_arg import XComArg, mapping_comes_later
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_SUFFIX = re.compile(r"__(\d+)$")
 
 
 class TaskFunction(Generic[P, R]):
@@ -106,26 +104,11 @@ class TaskFunction(Generic[P, R]):
 
 
 def free_task_id(task_id: str, dag: DAG, full_id: str) -> str:
-    """The id, or `id__1`, `id__2`, ... when the DAG has it already.
-
-    As in Airflow the number is one more than the largest in use; it is looked for once, then counted on.
-    """
+    """The id, or `id__1`, `id__2`, ... when the DAG has it already: one more than the largest in use."""
     if full_id not in dag.task_dict:
         return task_id
-    base = _SUFFIX.sub("", full_id)
-    number = dag._suffixes.get(base)
-    if number is None:
-        number = _largest_suffix(base, dag)
-    number += 1
-    while f"{base}__{number}" in dag.task_dict:
-        number += 1
-    dag._suffixes[base] = number
-    return f"{_SUFFIX.sub('', task_id)}__{number}"
-
-
-def _largest_suffix(base: str, dag: DAG) -> int:
-    found = (_SUFFIX.search(task_id) for task_id in dag.task_dict if task_id.startswith(f"{base}__"))
-    return max((int(end[1]) for end in found if end and end.string[: end.start()] == base), default=0)
+    base, _ = ids.split_number(full_id)
+    return f"{ids.split_number(task_id)[0]}__{dag._suffixes.get(base, 0) + 1}"
 
 
 def returns_mapping(function: Callable[..., Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +42,7 @@ class BashOperator(BaseOperator):
     env: dict[str, str] | None = None
     append_env: bool = False
     output_encoding: str = "utf-8"
-    skip_on_exit_code: Collection[int] = (99,)
+    skip_on_exit_code: Container[int] = (99,)
     cwd: str | None = None
     output_processor: Callable[[str], Any] | None = None
     _running: Group | None = None
@@ -54,7 +54,7 @@ class BashOperator(BaseOperator):
         env: dict[str, str] | None = None,
         append_env: bool = False,
         output_encoding: str = "utf-8",
-        skip_on_exit_code: int | Collection[int] | None = 99,
+        skip_on_exit_code: int | Container[int] | None = 99,
         cwd: str | None = None,
         output_processor: Callable[[str], Any] | None = None,
         **kwargs: Unpack[TaskArguments],
@@ -151,11 +151,11 @@ def _argv(command: str, scratch: str) -> list[str]:
     return [bash, script]
 
 
-def _codes(value: Any) -> Collection[int]:
-    """Exit codes as a collection; None is none."""
+def _codes(value: Any) -> Container[int]:
+    """Exit codes as something that contains them; None is none."""
     if value is None:
         return ()
-    return tuple(value) if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+    return value if isinstance(value, Container) else (value,)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ class BranchMixIn(SkipMixin):
 
         Gives back what was chosen.
         """
-        if branches_to_execute is not None and not isinstance(branches_to_execute, Collection):
+        if isinstance(branches_to_execute, Iterable) and not isinstance(branches_to_execute, Collection):
             branches_to_execute = list(branches_to_execute)
         self.skip_all_except(context["ti"], branches_to_execute)
         return branches_to_execute

@@ -95,8 +95,11 @@ class Group:
 
     @classmethod
     async def start(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Group:
-        """Begin. Its stdin is empty, its stderr goes where its stdout goes."""
-        process = await asyncio.create_subprocess_exec(
+        """Begin. Its stdin is empty, its stderr goes where its stdout goes.
+
+        If this is cancelled when the process exists already, it is ended, with what it started till then.
+        """
+        process = asyncio.create_subprocess_exec(
             *command,
             env=env,
             cwd=cwd,
@@ -106,7 +109,12 @@ class Group:
             start_new_session=True,
             limit=CHUNK,
         )
-        return cls(process)
+        starting = asyncio.ensure_future(process)  # noqa: TID251  awaited here, whatever happens
+        try:
+            return cls(await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            await cls(await starting).end()
+            raise
 
     async def run(self, lines: Lines) -> int:
         """Its exit code, negative for a signal. If this is cancelled, nothing of the group is left."""

@@ -124,6 +124,13 @@ def call_arguments(
     *,
     templates_dict: dict[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """What a task's callable gets by name, beside its positional arguments."""
+    """What a task's callable gets by name, beside its positional arguments.
+
+    A builtin that does not tell what it takes gets nothing of the context.
+    """
     own = kwargs if templates_dict is None else {"templates_dict": templates_dict, **kwargs}
-    return signature_of(function).choose(len(args), own, context)
+    try:
+        signature = signature_of(function)
+    except ValueError:
+        return own
+    return signature.choose(len(args), own, context)

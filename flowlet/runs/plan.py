@@ -115,7 +115,7 @@ def start(ti: TaskInstance, turn: Turn) -> None:
     """-> running. The next try, unless a sensor goes on with the one it has (which has no outcome yet)."""
     expected, before = ti.state, ti.try_number
     if before and ti.outcome is None:
-        started_at = ti.started_at or turn.now
+        started_at = turn.now if ti.started_at is None else ti.started_at
     else:
         started_at = turn.now
         if before:
