@@ -127,6 +127,10 @@ class Signature:
         ]  # fmt: skip
         return f"argument {missing[0]!r} is missing" if missing else None
 
+    def names_all(self, kwargs: Mapping[str, Any]) -> bool:
+        """Whether every one of these has a parameter of its name."""
+        return all(name in self.names for name in kwargs)
+
     def choose(self, count: int, own: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
         """What a call gets by name beside `count` positional ones: what it names of its own and of the offered.
 

@@ -78,8 +78,16 @@ class PythonOperator(BaseOperator):
             and not self.show_return_value_in_logs
             and self._pre_execute_hook is None
             and self._post_execute_hook is None
-            and not signature_of(self.python_callable).asks_for_context
+            and self._names_all_it_is_given()
         )
+
+    def _names_all_it_is_given(self) -> bool:
+        """Of the context nothing, of op_kwargs everything."""
+        try:
+            signature = signature_of(self.python_callable)
+        except ValueError:  # a builtin that does not tell
+            return False
+        return not signature.asks_for_context and signature.names_all(self.op_kwargs)
 
     def call(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
         """The call and no more, in a thread."""

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
     from flowlet.worker.templates import Templates
 
-NOTHING, VALUES, TEMPLATES = 0, 1, 2
+NOTHING, OUTPUTS, VALUES, TEMPLATES = 0, 1, 2, 3
 
 _ATOMS = frozenset({int, float, bool, type(None), bytes, complex})
 
 
 class Plan:
-    """The fields of one operator that have to be rendered, and whether jinja is needed for it."""
+    """The fields of one operator that have to be rendered, and what the hardest of them needs."""
 
-    __slots__ = ("_extensions", "_fields", "_jinja")
+    __slots__ = ("_extensions", "_fields", "_most")
 
-    def __init__(self, fields: tuple[str, ...], *, jinja: bool, extensions: tuple[str, ...]) -> None:
+    def __init__(self, fields: tuple[str, ...], *, most: int, extensions: tuple[str, ...]) -> None:
         self._fields = fields
-        self._jinja = jinja
+        self._most = most
         self._extensions = extensions
 
     @property
-    def is_values_only(self) -> bool:
-        """Whether it is done without jinja."""
-        return not self._jinja
+    def needs_only_outputs(self) -> bool:
+        """Whether it is done with what other tasks pushed, and with nothing else of the context."""
+        return self._most == OUTPUTS
 
     def render(self, task: BaseOperator, dag: DAG, context: Context) -> None:
         """Set the rendered fields on this copy of the operator, one after the other."""
@@ -50,7 +50,7 @@ class Plan:
             object.__setattr__(task, field, rendered)
 
     def resolve(self, task: BaseOperator, context: Context) -> dict[str, Any]:
-        """The values of the fields, where no jinja is needed; the operator stays as it is."""
+        """The values of the fields, where only outputs are needed; the operator stays as it is."""
         values = {}
         for field in self._fields:
             try:
@@ -61,7 +61,7 @@ class Plan:
         return values
 
     def _renderer(self, task: BaseOperator, dag: DAG, context: Context) -> Callable[[Any], Any]:
-        if not self._jinja:
+        if self._most < TEMPLATES:
             return lambda value: resolve(value, context)
         from flowlet.worker.templates import templates_of
 
@@ -155,18 +155,18 @@ def plan_rendering(task: BaseOperator) -> Plan | None:
         if need:
             wanted.append(field)
             most = max(most, need)
-    return Plan(tuple(wanted), jinja=most == TEMPLATES, extensions=extensions) if wanted else None
+    return Plan(tuple(wanted), most=most, extensions=extensions) if wanted else None
 
 
 def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
-    """NOTHING, VALUES (an XComArg somewhere) or TEMPLATES (text with `{` in it, or the name of a file)."""
+    """The most of NOTHING, OUTPUTS (XComArgs), VALUES (a param, say) and TEMPLATES (text with `{`, a file)."""
     kind = type(value)
     if kind in _ATOMS:
         return NOTHING
     if isinstance(value, str):
         return TEMPLATES if "{" in value or (extensions and value.endswith(extensions)) else NOTHING
     if isinstance(value, ResolveMixin):
-        return VALUES
+        return OUTPUTS if type(value) is XComArg else VALUES
     if isinstance(value, dict):
         return _most_needed(value.values(), extensions)
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -31,7 +31,7 @@ class Recipe:
     def __init__(self, task: BaseOperator) -> None:
         self.plan = plan_rendering(task)
         self.types = KnownTypes(task)
-        self.plain = task.is_plain_call and (self.plan is None or self.plan.is_values_only) and not _calls_back(task)
+        self.plain = task.is_plain_call and (self.plan is None or self.plan.needs_only_outputs) and not _calls_back(task)
 
 
 def _calls_back(task: BaseOperator) -> bool:
