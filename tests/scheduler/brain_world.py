@@ -201,6 +201,12 @@ class World:
         self.turn()
         return True
 
+    def finish_works(self, outcome: Outcome) -> None:
+        """Everything that executes ends so."""
+        for work in list(self.works):
+            self.end(work, outcome)
+        self.turn()
+
     def finish(self, outcome: Callable[[Work], Outcome]) -> None:
         """Let everything end that can: bodies by `outcome`, waits by the clock."""
         for _ in range(20_000):

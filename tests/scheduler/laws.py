@@ -208,14 +208,14 @@ def every_wait_has_its_reason(world: World, turn: Turn) -> None:
         if ti.state in TERMINAL or ti.state == "running":
             continue
         sentence = world.why(ti)
-        assert _is_true(world, ti, sentence, slots), (ti, sentence)
+        assert _is_true(world, turn, ti, sentence, slots), (ti, sentence)
 
 
-def _is_true(world: World, ti: TaskInstance, sentence: str, slots: Slots) -> bool:
+def _is_true(world: World, turn: Turn, ti: TaskInstance, sentence: str, slots: Slots) -> bool:
     entry = world.brain.entries[ti.run.dag_id]
     if ti.run.state == "queued":
         return _holds_the_run(ti.run, entry, sentence)
-    if ti.state in ("up_for_retry", "up_for_reschedule") and (ti.wake_at or 0) >= world.now:
+    if ti.state in ("up_for_retry", "up_for_reschedule") and (ti in turn.wake or (ti.wake_at or 0) >= world.now):
         return "due at" in sentence or "looks again at" in sentence
     if ti.released:
         return _is_full(world, ti, sentence, slots)

@@ -7,10 +7,12 @@ from typing import Any
 
 from flowlet.authoring.spec import DagSpec, TaskSpec
 from flowlet.errors import FlowletError
+from flowlet.runs.instances import ActiveRun
 from flowlet.scheduler import requests
 from flowlet.worker.workload import Outcome
 from tests.scheduler import rule_oracle
 from tests.scheduler.brain_world import SECOND, Work, World, a_task, dag_of, failed, succeeded
+from tests.scheduler.laws import LAWS, past_blocks
 
 POOLS = ("default_pool", "one", "two")
 
@@ -113,3 +115,20 @@ class Chance:
         for dag_id in self.dag_ids:
             world.ask(requests.Pause(dag_id, False))
         world.finish(lambda work: succeeded() if self.rng.random() < 0.8 else failed())
+
+
+def a_world(seed: int) -> tuple[World, Chance]:
+    rng = random.Random(seed)
+    world = World(parallelism=rng.choice((1, 2, 3, 32)), laws=LAWS)
+    dags = [random_dag(rng, f"dag{number}") for number in range(rng.randint(1, 3))]
+    for dag in dags:
+        world.add(dag)
+    return world, Chance(world, seed, [dag.dag_id for dag in dags])
+
+
+def waits_for_the_past(world: World, run: ActiveRun) -> bool:
+    """For ever, as the user wished: the run before failed. Or it is queued behind runs that do."""
+    if run.state == "running":
+        return any(past_blocks(world, ti) for ti in run.tasks)
+    ahead = [other for other in world.active() if other.dag_id == run.dag_id and other.state == "running"]
+    return len(ahead) == run.spec.max_active_runs and all(waits_for_the_past(world, other) for other in ahead)
