@@ -99,7 +99,7 @@ class BashOperator(BaseOperator):
             raise FlowletError(f"task {self.task_id!r} has no command to run: bash_command is {command!r}")
         log = context["ti"].log
         lines = Lines(self.output_encoding, lambda line: log.info("%s", line))
-        env = self._environment(context)
+        env = self.get_env(context)
         async with scratch_folder() as scratch:
             cwd = scratch if self.cwd is None else self._existing(self.cwd)
             self._running = await Group.start(_argv(command, scratch), env=env, cwd=cwd)
@@ -111,10 +111,11 @@ class BashOperator(BaseOperator):
             raise SkipTask(f"the command ended with exit code {code}, which says to skip")
         if code:
             raise FlowletError(f"the command {explain(code)}")
-        last = lines.last if self.do_xcom_push else ""
-        return last if self.output_processor is None else self.output_processor(last)
+        if self.output_processor is not None:
+            return self.output_processor(lines.last)
+        return lines.last if self.do_xcom_push else ""
 
-    def _environment(self, context: Context) -> dict[str, str]:
+    def get_env(self, context: Context) -> dict[str, str]:
         """What the command finds in its environment."""
         inherit = self.env is None or self.append_env
         env = {**(os.environ if inherit else {}), **(self.env or {})}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowlet.authoring.calls import is_coroutine_function
+from flowlet.authoring.calls import is_async_function, is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
 from flowlet.operators.python import PythonOperator
 from flowlet.operators.skipping import SkipMixin
@@ -49,11 +49,19 @@ class BaseBranchOperator(BranchMixIn, BaseOperator):
         return self.do_branch(context, await self.choose_branch(context))
 
 
-class BranchPythonOperator(BranchMixIn, PythonOperator):
+class BranchPythonOperator(BaseBranchOperator, PythonOperator):
     """Follows what its callable returns: the id(s) of tasks or groups."""
 
-    def _finish(self, context: Context, result: Any) -> Any:
-        return self.do_branch(context, super()._finish(context, result))
+    @property
+    def is_async(self) -> bool:
+        if type(self).choose_branch is not BranchPythonOperator.choose_branch:
+            return super().is_async
+        return type(self).execute is BaseBranchOperator.execute and is_async_function(self.python_callable)
+
+    def choose_branch(self, context: Context) -> Any:
+        """What the callable says."""
+        call = PythonOperator.aexecute if self.is_async else PythonOperator.execute
+        return call(self, context)
 
 
 class DecoratedBranch(BranchPythonOperator):

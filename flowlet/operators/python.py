@@ -99,14 +99,20 @@ class PythonOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Call it and wait; a coroutine that it gives is run to its end on a loop of this thread."""
-        return self._finish(context, awaited_here(self.execute_callable(context), self.python_callable))
+        self.op_kwargs = self.determine_kwargs(context)
+        return self._finish(context, awaited_here(self.execute_callable(), self.python_callable))
 
     async def aexecute(self, context: Context) -> Any:
-        return self._finish(context, await awaited(self.execute_callable(context)))
+        self.op_kwargs = self.determine_kwargs(context)
+        return self._finish(context, await self.aexecute_callable())
 
-    def execute_callable(self, context: Context) -> Any:
-        """The call itself; a coroutine if the callable is `async def`."""
-        return self.python_callable(*self.op_args, **self.determine_kwargs(context))
+    def execute_callable(self) -> Any:
+        """The call itself, with op_kwargs as they are for this attempt; for subclasses to put another in its place."""
+        return self.python_callable(*self.op_args, **self.op_kwargs)
+
+    async def aexecute_callable(self) -> Any:
+        """The same for an `async def`."""
+        return await awaited(self.python_callable(*self.op_args, **self.op_kwargs))
 
     def determine_kwargs(self, context: Context) -> Mapping[str, Any]:
         """The keyword arguments of the call: what it asks for of its own and of the context."""
@@ -121,7 +127,10 @@ class PythonOperator(BaseOperator):
         return result
 
 
-_CALL = ("execute", "aexecute", "execute_callable", "determine_kwargs", "_finish", "pre_execute", "post_execute")
+_CALL = (
+    "execute", "aexecute", "execute_callable", "aexecute_callable", "determine_kwargs", "_finish", "pre_execute",
+    "post_execute",
+)  # fmt: skip
 
 
 def call_arguments(

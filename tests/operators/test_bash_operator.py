@@ -69,6 +69,12 @@ def test_a_processor_makes_the_value_of_the_last_line(run: Run) -> None:
     assert told_of(run, "echo '{\"a\": 1}'", output_processor=json.loads).xcom("sh") == {"a": 1}
 
 
+def test_a_processor_sees_the_line_even_if_nothing_is_pushed(run: Run) -> None:
+    seen: list[str] = []
+    told = told_of(run, "echo x", output_processor=seen.append, do_xcom_push=False)
+    assert (seen, told.pushed("sh")) == (["x"], set())
+
+
 def test_a_processor_that_raises_fails_the_task(run: Run) -> None:
     assert "invalid literal" in told_of(run, "echo x", output_processor=int).reasons["sh"]
 

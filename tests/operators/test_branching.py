@@ -171,7 +171,9 @@ def test_a_branch_that_is_retried_decides_once_it_succeeds(run: Run) -> None:
     assert run(dag).tasks == {"choose": "success", "a": "success", "b": "skipped"}
 
 
-@pytest.mark.parametrize("kind", ["def", "async def", "generator", "@task.branch", "async @task.branch"])
+@pytest.mark.parametrize(
+    "kind", ["def", "async def", "generator", "@task.branch", "async @task.branch", "its own", "its own async"]
+)
 def test_every_kind_of_branch_chooses_alike(run: Run, kind: str) -> None:
     class Choosing(BaseBranchOperator):
         def choose_branch(self, context: Any) -> Any:
@@ -184,6 +186,17 @@ def test_every_kind_of_branch_chooses_alike(run: Run, kind: str) -> None:
     class ChoosingOneByOne(BaseBranchOperator):
         def choose_branch(self, context: Any) -> Iterator[str]:
             yield "a"
+
+    class ItsOwn(BranchPythonOperator):
+        def choose_branch(self, context: Any) -> Any:
+            return super().choose_branch(context).lower()
+
+    class ItsOwnOnLoop(BranchPythonOperator):
+        async def choose_branch(self, context: Any) -> Any:
+            return (await super().choose_branch(context)).lower()
+
+    async def upper() -> str:
+        return "A"
 
     @task.branch
     def choose() -> str:
@@ -200,6 +213,8 @@ def test_every_kind_of_branch_chooses_alike(run: Run, kind: str) -> None:
             "generator": lambda: ChoosingOneByOne(task_id="choose"),
             "@task.branch": choose,
             "async @task.branch": choose_on_loop,
+            "its own": lambda: ItsOwn(task_id="choose", python_callable=lambda: "A"),
+            "its own async": lambda: ItsOwnOnLoop(task_id="choose", python_callable=upper),
         }[kind]()
         branch >> [EmptyOperator(task_id="a"), EmptyOperator(task_id="b")]
     told = run(dag)

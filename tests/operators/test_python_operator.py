@@ -301,6 +301,23 @@ def test_an_attempt_never_writes_on_the_dags_operator(run: Run) -> None:
     assert not hasattr(task, "seen")
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_subclass_may_put_another_call_in_the_place_of_the_call(run: Run, kind: str) -> None:
+    class Doubling(PythonOperator):
+        def execute_callable(self) -> Any:
+            return 2 * super().execute_callable()
+
+        async def aexecute_callable(self) -> Any:
+            return 2 * await super().aexecute_callable()
+
+    async def on_loop(ds: str) -> str:
+        return ds
+
+    with DAG("doubling") as dag:
+        Doubling(task_id="call", python_callable=on_loop if kind == "async def" else lambda ds: ds)
+    assert run(dag).xcom("call") == "2026-01-012026-01-01"
+
+
 def test_hooks_run_before_and_after_the_body_with_its_result(run: Run) -> None:
     seen: list[Any] = []
     with DAG("hooks") as dag:
