@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.store import Store
     from flowlet.worker.worker import Worker
+    from flowlet.worker.workload import Workload
 
 _UNSET: Any = object()
 
@@ -117,6 +118,7 @@ class Engine:
         return self
 
     async def _open(self, store: Store) -> None:
+        self._loop = asyncio.get_running_loop()
         self.executor = self._make_executor()
         self.brain = await self._make_brain(store)
         self._values = Values(self.brain, store)
@@ -127,7 +129,8 @@ class Engine:
         )  # fmt: skip
         self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
-        self.executor.on_stall = self._stalled
+        self.executor.on_stall, self.executor.on_short = self._stalled, self._scheduler.wake
+        self._worker.on_note = self._noted
         for kind, text in store.found:
             self._scheduler.post(requests.Note(kind, text))
         await self._register_all(store)
@@ -296,6 +299,11 @@ class Engine:
             task.cancel()
         if self._calling:
             await asyncio.wait(self._calling)
+
+    def _noted(self, kind: str, text: str, work: Workload) -> None:
+        """From any thread."""
+        assert self._scheduler is not None  # noqa: S101  opened
+        self._loop.call_soon_threadsafe(self._scheduler.post, requests.Note(kind, text, work.key))
 
     def _stalled(self, stall: Stall) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

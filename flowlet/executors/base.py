@@ -26,6 +26,16 @@ class Executor(ABC):
     #: Told, on the loop, that a body blocked the loop, and where; the engine's.
     on_stall: Callable[[Stall], None] | None = None
 
+    #: Called, on the loop, when `refusal` has just become something; the engine's.
+    on_short: Callable[[], None] | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no further `def` body can start now; None: they can."""
+        if self.abandoned >= self.max_abandoned:
+            return "too many abandoned threads; they end by themselves or with the process"
+        return None
+
     @abstractmethod
     async def open(
         self,

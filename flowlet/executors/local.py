@@ -61,11 +61,20 @@ class LocalExecutor(Executor):
     def abandoned(self) -> int:
         return self._abandoned
 
+    @property
+    def refusal(self) -> str | None:
+        return super().refusal or self._threads.shortage
+
     async def open(self, worker: Worker, deliver: Deliver, discard: Deliver) -> None:
+        # What tells of trouble is here before the trouble: without a descriptor left nothing can be imported.
+        import flowlet.worker.log_paths
+        import flowlet.worker.reasons
+        import flowlet.worker.tracebacks  # noqa: F401  to have it loaded
+
         self._worker, self._deliver, self._discard = worker, deliver, discard
         self._loop = asyncio.get_running_loop()
         self._generation = _generation
-        self._threads: Threads[Attempt, Outcome] = Threads(self._loop, self._run_sync, self._settle)
+        self._threads: Threads[Attempt, Outcome] = Threads(self._loop, self._run_sync, self._settle, self._ran_short)
         self._watchdog = Watchdog(self._loop, self._find_work, self._is_busy, self._stalled)
 
     def accept(self, work: Workload) -> None:
@@ -100,7 +109,7 @@ class LocalExecutor(Executor):
     def _start(self, attempt: Attempt) -> None:
         try:
             self._place(attempt)
-        except BaseException as problem:  # no thread to be had, or an operator whose own properties raise
+        except BaseException as problem:  # an operator whose own properties raise
             from flowlet.worker.reasons import class_name, reason_of
 
             reason = f"it could not be started: {reason_of(problem)}"
@@ -213,6 +222,10 @@ class LocalExecutor(Executor):
         ).start()
 
     # -- the watchdog ---------------------------------------------------------------------------------
+
+    def _ran_short(self) -> None:
+        if self.on_short is not None:
+            self.on_short()
 
     def _is_busy(self) -> bool:
         return bool(self._live)

@@ -12,21 +12,32 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 J = TypeVar("J")
 R = TypeVar("R")
+
+#: Seconds until a thread is asked for again, when the system gave none.
+AGAIN: Final = 1.0
 
 
 class Threads(Generic[J, R]):
     """Runs `job` after `job` and brings the results back to the loop, all that are ready in one call of it."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, run: Callable[[J], R], arrived: Callable[[J, R], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run: Callable[[J], R],
+        arrived: Callable[[J, R], None],
+        short: Callable[[], None] = lambda: None,
     ) -> None:
+        """`short` is called when the system gives no thread; `shortage` says so while that lasts."""
         self._loop = loop
         self._run = run
         self._arrived = arrived
+        self._short = short
+        self.shortage: str | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._jobs: SimpleQueue[tuple[Any, J] | None] = SimpleQueue()
         self._results: deque[tuple[J, R]] = deque()
         self._waking = False
@@ -42,24 +53,32 @@ class Threads(Generic[J, R]):
         return self._count
 
     def submit(self, job: J) -> None:
-        """Run the job in a thread, in a copy of the caller's context. RuntimeError if there can be no thread."""
+        """Run the job in a thread, in a copy of the caller's context; it waits while there can be none."""
         with self._counting:
             self._unfinished += 1
-            grow = self._unfinished > self._count
-        if grow:
-            try:
-                self._grow()
-            except RuntimeError:
-                if not self._count:  # else it waits for a thread that there is
-                    self._finished()
-                    raise
         self._jobs.put((copy_context(), job))
+        if self._unfinished > self._count:
+            self._grow()
+
+    def _grow(self) -> None:
+        """As many threads as there are jobs; tried again after a while if the system gives no more."""
+        self._again = None
+        while self._unfinished > self._count and not self._closed:
+            try:
+                self._make_thread()
+            except RuntimeError as problem:
+                self._again = self._loop.call_later(AGAIN, self._grow)
+                if self.shortage is None:
+                    self.shortage = f"no further thread can be had ({problem})"
+                    self._short()
+                return
+        self.shortage = None
 
     def _finished(self) -> None:
         with self._counting:
             self._unfinished -= 1
 
-    def _grow(self) -> None:
+    def _make_thread(self) -> None:
         self._made += 1
         threading.Thread(target=self._serve, name=f"flowlet:body-{self._made}", daemon=True).start()
         self._count += 1
@@ -89,5 +108,7 @@ class Threads(Generic[J, R]):
         """Idle threads end now, the others when their body does."""
         if not self._closed:
             self._closed = True
+            if self._again is not None:
+                self._again.cancel()
             for _ in range(self._count):
                 self._jobs.put(None)

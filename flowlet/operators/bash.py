@@ -31,7 +31,8 @@ class BashOperator(BaseOperator):
     `skip_on_exit_code` skips the task, any other fails it. `env` replaces the environment, with `append_env`
     it is added; AIRFLOW_CTX_* variables are always there. stdin is empty. A command that ends in `.sh` or
     `.bash` is the name of a template file (a space behind it prevents that). When the attempt is stopped,
-    TERM and then KILL go to all processes that the command started.
+    TERM and then KILL go to all processes that the command started; when the command has ended and its
+    output too, to those that it left running (Airflow lets them live).
     """
 
     template_fields: ClassVar[Sequence[str]] = ("bash_command", "env", "cwd")
@@ -102,8 +103,12 @@ class BashOperator(BaseOperator):
         env = self.get_env(context)
         async with scratch_folder() as scratch:
             cwd = scratch if self.cwd is None else self._existing(self.cwd)
-            self._running = await Group.start(_argv(command, scratch), env=env, cwd=cwd)
+            self._running = await Group.start(
+                _argv(command, scratch), env=env, cwd=cwd, waits=lambda text: context["ti"].note("no_process", text)
+            )
             code = await self._running.run(lines)
+            if await self._running.end_what_is_left():
+                log.warning("processes that the command left running were ended; `setsid` starts one that lives on")
         return self._value(code, lines)
 
     def _value(self, code: int, lines: Lines) -> Any:

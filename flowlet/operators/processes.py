@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import errno
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,11 @@ LONGEST_LAST_LINE = 16 * 1024 * 1024
 
 #: Seconds from TERM to KILL, and from KILL to giving up on a process that the kernel does not let go.
 GRACE = 5.0
+
+
+#: The most seconds between two tries to start a process when the system has none to give.
+LONGEST_PAUSE = 5.0
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 class Lines:
@@ -94,11 +100,31 @@ class Group:
         _running.add(self.pid)
 
     @classmethod
-    async def start(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Group:
+    async def start(
+        cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str, waits: Callable[[str], object]
+    ) -> Group:
         """Begin. Its stdin is empty, its stderr goes where its stdout goes.
 
-        If this is cancelled when the process exists already, it is ended, with what it started till then.
+        While the system has no process or descriptor left it waits, and `waits` is told so, once.
         """
+        import anyio
+
+        pause, told = 0.1, False
+        while True:
+            try:
+                return await cls._start(command, env, cwd)
+            except OSError as problem:
+                if problem.errno not in _SHORTAGES or _is_cancelled():
+                    raise
+                if not told:
+                    waits(f"no process can be started now ({problem.strerror}); it is tried again until one can")
+                told = True
+            await anyio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    @classmethod
+    async def _start(cls, command: Sequence[str], env: Mapping[str, str], cwd: str) -> Group:
+        """If this is cancelled when the process exists already, it is ended, with what it started till then."""
         process = asyncio.create_subprocess_exec(
             *command,
             env=env,
@@ -131,6 +157,13 @@ class Group:
             raise
         finally:
             _running.discard(self.pid)
+
+    async def end_what_is_left(self) -> bool:
+        """The command is over: what it left running in its group is ended too. Whether there was something."""
+        if not self._lives():
+            return False
+        await self.end()
+        return True
 
     async def end(self) -> None:
         """TERM, and KILL after a while, to all of the group. Takes at most twice the grace."""
@@ -166,6 +199,12 @@ class Group:
         except PermissionError:  # macOS says so of a group of zombies
             return self._process.returncode is None
         return True
+
+
+def _is_cancelled() -> bool:
+    """Whether whoever waits here has been asked to stop; an error may have come in the way of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def has_living_member(group: int) -> bool:

@@ -95,7 +95,7 @@ class Admission:
         self.parallel = Limit("parallelism", parallelism)
         self.unlimited = unlimited
         self.pools: dict[str, Limit] = {DEFAULT_POOL: Limit(f"pool {DEFAULT_POOL!r}", DEFAULT_POOL_SLOTS)}
-        self.threads = Gate("too many abandoned threads; they end by themselves or with the process")
+        self.threads = Gate("no thread is to be had")
         self.pokes: list[TaskInstance] = []
         self._task_limits: dict[tuple[str, str], Limit] = {}
         self._queue: list[tuple[Key, TaskInstance, Limit | None]] = []

@@ -92,6 +92,10 @@ class Scheduler:
         self.post(kind(*args, reply=reply, **more))
         return await reply
 
+    def wake(self) -> None:
+        """Look again, though nothing was told."""
+        self._news.set()
+
     async def catch_up(self) -> None:
         """Until all that was told so far is on file and carried out; at once if the loop has ended."""
         if self.failure is None:
@@ -164,12 +168,16 @@ class Scheduler:
             self.post(requests.Reload(run, rows[0] if rows else None, tasks))
 
     def _look_at_threads(self) -> None:
-        """Too many abandoned threads: no further `def` body starts until some have ended."""
-        gate, few = self.brain.admission.threads, self.executor.abandoned < self.executor.max_abandoned
-        if few != (gate.size > 0):
-            gate.set_open(few)
-            if few:
-                self.brain.admission.reopened(gate)
+        """While no thread is to be had for them no further `def` body starts."""
+        gate, refusal = self.brain.admission.threads, self.executor.refusal
+        if (refusal is None) == (gate.size > 0):
+            return
+        gate.set_open(refusal is None)
+        if refusal is None:
+            self.brain.admission.reopened(gate)
+        else:
+            gate.name = refusal
+            self._inbox.append(requests.Note("threads_exhausted", f"no further `def` body starts: {refusal}"))
 
     def _look_at_clock(self) -> int:
         now = self.clock.now()

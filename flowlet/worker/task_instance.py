@@ -37,6 +37,12 @@ class RuntimeTaskInstance:
         self.task = task
         """The operator of this attempt: a copy with its template fields rendered."""
 
+    def note(self, kind: str, text: str) -> None:
+        """Warn in the log, and say so in `events` at once: what holds this attempt up is not its own doing."""
+        self.log.warning("%s", text)
+        if self._worker.on_note is not None:
+            self._worker.on_note(kind, text, self._work)
+
     # -- who and when ---------------------------------------------------------------------------------
 
     @property

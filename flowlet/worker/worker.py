@@ -66,6 +66,8 @@ class Worker:
         self.xcom_limit = xcom_limit
         self.marker = marker
         self.test_mode = test_mode
+        self.on_note: Callable[[str, str, Workload], None] | None = None
+        """Told (event kind, text, whose) of what a body met that is to stand in `events` at once."""
         self.repairs: Callable[[], None] | None = repair_streams if capture == "all" else None
         self._capture: str | None = capture
         self._recipes: dict[BaseOperator, Recipe] = {}

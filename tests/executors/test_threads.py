@@ -123,8 +123,29 @@ async def test_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch, gate:
     gate.set()
     assert await pool.until(2) == [True, "waits for the one there is"]
     pool.threads.close()
-    with pytest.raises(RuntimeError, match="can't start new thread"):
-        Pool().threads.submit(lambda: 1)
+
+
+async def test_where_there_is_not_even_one_thread_the_job_waits_and_that_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str | None] = []
+    monkeypatch.setattr("flowlet.executors.threads.AGAIN", 0.001)
+    pool = Pool()
+    pool.threads._short = lambda: told.append(pool.threads.shortage)
+    start, tries = threading.Thread.start, iter(range(5))
+
+    def refuse(thread: threading.Thread) -> None:
+        if next(tries, None) is not None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    pool.threads.submit(lambda: "at last")
+    pool.threads.submit(lambda: "at last")
+    assert await pool.until(2) == ["at last", "at last"]
+    assert told == ["no further thread can be had (can't start new thread)"]
+    assert pool.threads.shortage is None
+    pool.threads.close()
 
 
 def test_a_thread_that_outlives_its_loop_ends_quietly() -> None:
