@@ -101,7 +101,9 @@ class DagSpec:
             shape = _sparse(self, skip=("tasks", "_by_id", "_json", "_roster"))
             shape["version"] = SPEC_VERSION
             shape["tasks"] = [_sparse(task, skip=("index", "downstream")) for task in self.tasks]
-            self._json = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+            text = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+            # Half a character, as in the name of a file that is no UTF-8, becomes JSON's escape for it.
+            self._json = text.encode("utf-8", "backslashreplace").decode()
         return self._json
 
     @property

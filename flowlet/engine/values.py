@@ -72,9 +72,11 @@ def conf_text(dag: DAG | None, conf: Mapping[str, Any] | None) -> str:
     if not conf:
         return "{}"
     try:
-        return json.dumps(conf, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(conf, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise XComError(f"conf is not JSON: {error}") from None
+    return text
 
 
 def checked_run_id(run_id: object) -> str:

@@ -194,7 +194,9 @@ def fail(
     return again
 
 
-def interrupt(ti: TaskInstance, reason: str, turn: Turn, *, crashed: bool) -> None:
+def interrupt(
+    ti: TaskInstance, reason: str, turn: Turn, *, crashed: bool, deed: str = "took the process down"
+) -> None:
     """The process went away under the attempt (a crash, bounded) or stopped: it starts again, as a try that does not count."""
     if crashed:
         ti.crashes += 1
@@ -202,7 +204,7 @@ def interrupt(ti: TaskInstance, reason: str, turn: Turn, *, crashed: bool) -> No
             _end_row(ti, FAILED, "interrupted", f"{reason}; on_crash is 'fail'", None, turn)
             return _fail_for_good(ti, turn)
         if ti.crashes >= MOST_CRASHES:
-            _end_row(ti, FAILED, "interrupted", f"took the process down {ti.crashes} times", None, turn)
+            _end_row(ti, FAILED, "interrupted", f"{deed} {ti.crashes} times", None, turn)
             return _fail_for_good(ti, turn)
     ti.max_tries += 1
     _end_row(ti, SCHEDULED, "interrupted", reason, None, turn)

@@ -31,6 +31,15 @@ _PLAIN = frozenset({int, bool, type(None)})
 _TAG_TEXT = f'"{TAG}"'
 
 
+def is_text(text: str) -> bool:
+    """Whether all of it are whole characters: a lone surrogate is none, and UTF-8 has no bytes for it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def encode(value: Any, *, limit: int = LIMIT, types: Types | None = None) -> str:
     """The value as JSON text of at most `limit` bytes.
 

@@ -69,5 +69,6 @@ def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
         return
     executing = [ti for ti in run.tasks if ti.state == RUNNING]
     for ti in executing:
-        plan.interrupt(ti, "its row was changed by somebody else", turn, crashed=False)
+        reason = "its row was changed by somebody else"
+        plan.interrupt(ti, reason, turn, crashed=True, deed="what it left could not be written")
     registration.go_on(brain, entry, run, set(executing), turn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,16 +23,30 @@ def plan(brain: Brain, entry: Entry, turn: Turn) -> None:
     """Enter all that is due of a DAG, and say when to look again."""
     if not brain.schedules or entry.paused or entry.dag is None:
         return
-    before = ticks.rewind(entry.schedule, entry.cursor, turn.now)
-    if before is not None:
-        _carry(brain, entry, before, turn)
-    _carry(brain, entry, ticks.plan_ticks(entry.schedule, entry.cursor, turn.now, room=entry.room), turn)
+    with _its_own_fault(entry, turn):
+        before = ticks.rewind(entry.schedule, entry.cursor, turn.now)
+        if before is not None:
+            _carry(brain, entry, before, turn)
+    with _its_own_fault(entry, turn):
+        _carry(brain, entry, ticks.plan_ticks(entry.schedule, entry.cursor, turn.now, room=entry.room), turn)
 
 
 def skip_to_now(brain: Brain, entry: Entry, turn: Turn) -> None:
     """The ticks of a pause are recorded as skipped: an unpause makes no run for the past."""
     if brain.schedules and entry.dag is not None:
-        _carry(brain, entry, ticks.skip_to_now(entry.schedule, entry.cursor, turn.now), turn)
+        with _its_own_fault(entry, turn):
+            _carry(brain, entry, ticks.skip_to_now(entry.schedule, entry.cursor, turn.now), turn)
+
+
+@contextmanager
+def _its_own_fault(entry: Entry, turn: Turn) -> Iterator[None]:
+    """The one guard around timetables: what goes wrong in one is its DAG's error, and no other's."""
+    try:
+        yield
+    except Exception as problem:
+        entry.next_due, entry.waits = None, False
+        text = f"the schedule of DAG {entry.spec.dag_id!r} stands still: {type(problem).__name__}: {problem}"
+        turn.event("schedule_failed", text, dag_id=entry.spec.dag_id)
 
 
 def span_row(dag_id: str, span: ticks.TickSpan, run: ActiveRun | None = None) -> AddTick:

@@ -134,12 +134,23 @@ def _attempt(connection: sqlite3.Connection, statements: list[tuple[str, bool]],
             if connection.execute(sql, move).rowcount != (move.count if type(move) is AddTasks else 1) and counted:
                 because = "the row is not in the state that was expected"
                 break
+    except UnicodeEncodeError:
+        connection.execute("ROLLBACK TO move")
+        connection.execute("RELEASE move")
+        return _attempt(connection, statements, _in_utf8(move))
     except POISON as error:
         because = f"{type(error).__name__}: {error}"
     if because is not None:
         connection.execute("ROLLBACK TO move")
     connection.execute("RELEASE move")
     return because
+
+
+def _in_utf8(move: Any) -> Any:
+    """Somebody's text may hold half a character, as file names that are no UTF-8 do: it is kept with backslashes."""
+    return type(move)._make(
+        value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value for value in move
+    )
 
 
 def _account(connection: sqlite3.Connection, tick: AddTick | None) -> None:

@@ -193,9 +193,9 @@ class Attempt:
         try:
             outcome = self._outcome_of(problem)
         except BaseException as worse:  # an exception whose own methods raise, in a way not thought of
-            outcome = Outcome(
-                "failed", reason=f"{type(problem).__name__} ({type(worse).__name__} when it was looked at)"
-            )
+            from flowlet.worker.reasons import name_of
+
+            outcome = Outcome("failed", reason=f"{name_of(problem)} ({name_of(worse)} when it was looked at)")
         return self._leave(outcome)
 
     def _outcome_of(self, problem: BaseException) -> Outcome:

@@ -23,20 +23,28 @@ def deed_of(problem: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, masked, then cut."""
-    line = " ".join(SECRETS.mask(text).split())
+    """The text on one line, masked, then cut; what no file can hold of it is written with backslashes."""
+    line = " ".join(SECRETS.mask(text).replace("\0", "\\x00").split())
+    line = line.encode("utf-8", "backslashreplace").decode()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def class_name(problem: BaseException) -> str:
     """The exception's class by name; with its module where that is neither builtins nor flowlet's."""
     kind = type(problem)
-    module = kind.__module__
-    return (
-        kind.__qualname__
-        if module in ("builtins", "__main__", "flowlet.errors")
-        else f"{module}.{kind.__qualname__}"
-    )
+    name, module = _own(kind, "__qualname__"), _own(kind, "__module__")
+    return one_line(name if module in ("builtins", "__main__", "flowlet.errors") else f"{module}.{name}")
+
+
+def name_of(problem: BaseException) -> str:
+    """The last part of its class's name."""
+    return one_line(_own(type(problem), "__name__"))
+
+
+def _own(kind: type, attribute: str) -> str:
+    """What Python itself says of a class, whatever its metaclass would say."""
+    value = type.__dict__[attribute].__get__(kind)
+    return value if isinstance(value, str) else "?"
 
 
 def text_of(problem: BaseException) -> str:
@@ -44,7 +52,7 @@ def text_of(problem: BaseException) -> str:
     try:
         return str(problem)
     except BaseException as worse:  # somebody's __str__ may raise anything
-        return f"(its text cannot be shown: __str__ raised {type(worse).__name__})"
+        return f"(its text cannot be shown: __str__ raised {name_of(worse)})"
 
 
 def _describe(problem: BaseException) -> str:
@@ -55,7 +63,7 @@ def _describe(problem: BaseException) -> str:
     text = text_of(problem)
     if isinstance(problem, BaseExceptionGroup):
         return f"{text}: {'; '.join(_describe(inner) for inner in problem.exceptions[:3])}"
-    name = type(problem).__name__
+    name = name_of(problem)
     place = _first_note(problem)
     return f"{name}: {text}{place}" if text else f"{name}{place}"
 
@@ -73,4 +81,4 @@ def _repr(value: object) -> str:
     try:
         return "" if value is None else repr(value)
     except BaseException as worse:  # as in text_of
-        return f"<{type(value).__name__} whose __repr__ raised {type(worse).__name__}>"
+        return f"<{_own(type(value), '__name__')} whose __repr__ raised {name_of(worse)}>"

@@ -165,8 +165,8 @@ class RuntimeTaskInstance:
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value under a key. XComError at once if it cannot be kept."""
-        if type(key) is not str or not key:
-            raise XComError(f"the key of an XCom must be a non-empty str, not {key!r}")
+        if type(key) is not str or not key or not (key.isascii() or values.is_text(key)):
+            raise XComError(f"the key of an XCom must be a non-empty str of whole characters, not {key!r}")
         try:
             self._pushed[key] = values.encode(value, limit=self._worker.xcom_limit, types=self._types)
         except XComError as problem:

@@ -19,7 +19,9 @@ def readable_traceback(problem: BaseException) -> str:
         lines = traceback.format_exception(type(problem), problem, _from_user_code(problem.__traceback__))
         text = "".join(lines).rstrip("\n")
     except BaseException as worse:  # a __str__, __cause__ or __notes__ of somebody's may raise anything
-        text = f"{type(problem).__name__} (its traceback cannot be shown: {type(worse).__name__})"
+        from flowlet.worker.reasons import name_of
+
+        text = f"{name_of(problem)} (its traceback cannot be shown: {name_of(worse)})"
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\n... cut ...\n{text[-LONGEST // 2 :]}"
 
 
