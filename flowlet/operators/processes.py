@@ -107,8 +107,6 @@ class Group:
 
         While the system has no process or descriptor left it waits, and `waits` is told so, once.
         """
-        import anyio
-
         pause, told = 0.1, False
         while True:
             try:
@@ -119,7 +117,7 @@ class Group:
                 if not told:
                     waits(f"no process can be started now ({problem.strerror}); it is tried again until one can")
                 told = True
-            await anyio.sleep(pause)
+            await asyncio.sleep(pause)  # noqa: TID251  of the real world; and without a descriptor nothing is imported
             pause = min(2 * pause, LONGEST_PAUSE)
 
     @classmethod
