@@ -101,7 +101,7 @@ class Group:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str, waits: Callable[[str], object]
+        cls, command: Sequence[str], *, env: Mapping[str, str], cwd: str, waits: Callable[[str], object] = lambda _: None
     ) -> Group:
         """Begin. Its stdin is empty, its stderr goes where its stdout goes.
 
