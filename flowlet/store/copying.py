@@ -9,7 +9,7 @@ from typing import Final
 
 from flowlet.errors import StoreError
 from flowlet.store.fitness import onto_disk, quick_check
-from flowlet.store.sqlite import trouble
+from flowlet.store.sqlite import ERRORS, trouble
 from flowlet.store.statements import load
 
 _CHECKS: Final = load("check.sql")
@@ -27,7 +27,7 @@ def copy_to(source: sqlite3.Connection, path: str) -> None:
         onto_disk(draft)
         draft.rename(path)
         onto_disk(draft.parent)
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise trouble(error, str(draft)) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be made: {error.strerror}; its folder must exist and be writable") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flowlet.errors import StoreBusy, StoreError, StoreUnfit
-from flowlet.store.sqlite import APPLICATION_ID, open_reader, trouble
+from flowlet.store.sqlite import APPLICATION_ID, ERRORS, open_reader, trouble
 from flowlet.store.statements import load, script
 from flowlet.store.watch import log_size
 
@@ -47,7 +47,7 @@ def inspect(path: str) -> None:
         )
     try:
         _judge(path, *_header(path))
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise trouble(error, path) from error
 
 
@@ -102,7 +102,7 @@ def _draw_up(draft: str) -> None:
         connection.execute("PRAGMA synchronous = OFF")  # the finished file is synchronised as a whole
         migrate(connection, draft)
         connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise trouble(error, draft) from error
     finally:
         connection.close()
@@ -162,9 +162,12 @@ def needs_check(path: str) -> bool:
     return log_size(path) > 0 and Path(path).stat().st_size < QUICK_CHECK_LIMIT
 
 
-def owner(connection: sqlite3.Connection) -> tuple[str, int, int]:
+def owner(connection: sqlite3.Connection, path: str) -> tuple[str, int, int]:
     """(birth mark, epoch, sequence) as they stand in the file."""
-    birth, epoch, seq = connection.execute(_SQL["owner"]).fetchone()
+    row = connection.execute(_SQL["owner"]).fetchone()
+    if row is None:
+        raise StoreUnfit(f"{path} has lost its owner row: restore a backup")
+    birth, epoch, seq = row
     return birth, epoch, seq
 
 

@@ -12,7 +12,7 @@ from flowlet.runs.moves import Moves
 from flowlet.store import fitness, forking
 from flowlet.store.applying import POISON, SQL, Conflict, Mismatch, all_at_once, one_by_one
 from flowlet.store.mirror import Mirror
-from flowlet.store.sqlite import BUSY_MILLISECONDS, MEMORY, open_writer, trouble
+from flowlet.store.sqlite import BUSY_MILLISECONDS, ERRORS, MEMORY, open_writer, trouble
 from flowlet.store.watch import Overwritten, Watch, log_size
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Ledger:
         except POISON as error:
             self._roll_back(connection)
             raise Mismatch(str(error)) from error
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise self._failed(connection, error) from error
         except BaseException:
             self._roll_back(connection)
@@ -100,7 +100,7 @@ class Ledger:
     def _commit(self, connection: sqlite3.Connection, moves: Moves | None, conflicts: list[Conflict]) -> None:
         try:
             connection.execute(_COMMIT)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             self._doubt = _Doubt(moves, conflicts, self._doubt)
             raise self._failed(connection, error) from error
         self.seq += 1
@@ -117,7 +117,7 @@ class Ledger:
             connection.execute("PRAGMA busy_timeout = 0")
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise self._failed(connection, error) from error
         if self.mirror is not None:
             self.mirror.note(self.seq)
@@ -150,7 +150,7 @@ class Ledger:
             self._resolve(connection, self._doubt)
         return connection
 
-    def _failed(self, connection: sqlite3.Connection, error: sqlite3.Error) -> StoreError:
+    def _failed(self, connection: sqlite3.Connection, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """Roll back; after an error of the device the connection is given up: its cache may lie."""
         self._roll_back(connection)
         reason = trouble(error, self.path)
@@ -165,7 +165,7 @@ class Ledger:
     def _roll_back(connection: sqlite3.Connection) -> None:
         """SQLite itself rolls back after some errors (a full disk); a second time would be an error."""
         if connection.in_transaction:
-            with suppress(sqlite3.Error):
+            with suppress(*ERRORS):
                 connection.execute("ROLLBACK")
 
     def _give_up(self) -> None:
@@ -176,11 +176,11 @@ class Ledger:
         self.connection = None
         if self.when_given_up is not None:
             self.when_given_up()
-        with suppress(sqlite3.Error):
+        with suppress(*ERRORS):
             connection.close()
 
     def _lose(self, connection: sqlite3.Connection) -> NoReturn:
-        _, epoch, seq = fitness.owner(connection)
+        _, epoch, seq = fitness.owner(connection, self.path)
         self.lost = (
             f"{self.path} stands at owner epoch {epoch}, transaction {seq}; this process wrote epoch {self.epoch},"
             f" transaction {self.seq} last: somebody else wrote it, and nothing more is written from here"
@@ -206,7 +206,7 @@ class Ledger:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise trouble(error, self.path) from error
         self.connection = connection
         if self.watch is not None:
@@ -216,8 +216,8 @@ class Ledger:
     def _resolve(self, connection: sqlite3.Connection, doubt: _Doubt) -> None:
         """Did the failed COMMIT reach the file?"""
         try:
-            _, epoch, seq = fitness.owner(connection)
-        except sqlite3.Error as error:
+            _, epoch, seq = fitness.owner(connection, self.path)
+        except ERRORS as error:
             raise self._failed(connection, error) from error
         landed = epoch == self.epoch and seq == self.seq + 1
         if landed:

@@ -13,7 +13,7 @@ from flowlet.store import fitness, mounts
 from flowlet.store.lease import Lease, owner_of
 from flowlet.store.ledger import Ledger
 from flowlet.store.mirror import Mirror, mirror_path, read_mirror
-from flowlet.store.sqlite import MEMORY, open_writer, trouble, wal_reset_bug
+from flowlet.store.sqlite import ERRORS, MEMORY, open_writer, trouble, wal_reset_bug
 from flowlet.store.watch import Identity, Watch, identity, others_have_open
 
 Found = list[tuple[str, str]]
@@ -39,7 +39,7 @@ class Ownership:
                 self._connect(now)
             else:
                 self._open_file(now, control)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             self.close()
             raise trouble(error, self.ledger.path) from error
         except BaseException:
@@ -80,7 +80,7 @@ class Ownership:
         self._register(path)
         self._look_closely(path)
         connection = self._connect(now)
-        birth = fitness.owner(connection)[0]
+        birth = fitness.owner(connection, path)[0]
         self.ledger.watch = Watch(path, birth)
         self.ledger.mirror = Mirror(path, birth)
         self.ledger.mirror.note(self.ledger.seq)
@@ -111,14 +111,14 @@ class Ownership:
         if 0 < before < fitness.VERSION:
             self.found.append(("migrated", f"schema version {before} was brought to {fitness.VERSION}"))
         fitness.take_over(connection, now)
-        _, ledger.epoch, ledger.seq = fitness.owner(connection)
+        _, ledger.epoch, ledger.seq = fitness.owner(connection, ledger.path)
         return connection
 
     def _compare_with_mirror(self, connection: sqlite3.Connection) -> None:
         """A database that went back in time: its log lost its end, or an older copy was put in its place."""
         path = self.ledger.path
         noted = read_mirror(path)
-        birth, _, seq = fitness.owner(connection)
+        birth, _, seq = fitness.owner(connection, path)
         if noted is None or noted.birth != birth or noted.seq <= seq:
             return
         text = (

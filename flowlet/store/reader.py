@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from flowlet.errors import StoreError, StoreUnfit
+from flowlet.errors import StoreError
 from flowlet.store import fitness
 from flowlet.store.lease import owner_of
-from flowlet.store.sqlite import open_reader, trouble
+from flowlet.store.sqlite import ERRORS, open_reader, trouble
 from flowlet.store.statements import load
 
 QUERIES: Final = load("read.sql")
@@ -41,11 +41,11 @@ class Readers:
             connection = self._idle.pop() if self._idle else open_reader(self._path)
         except IndexError:  # another thread took the last one
             connection = open_reader(self._path)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise trouble(error, self._path) from error
         try:
             rows = select(connection, name, params)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             connection.close()
             raise trouble(error, self._path) from error
         self._give_back(connection)
@@ -80,7 +80,7 @@ class Reader:
         """The rows of a named SELECT."""
         try:
             return select(self._connection, name, params)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise trouble(error, self.path) from error
 
     def rows(self, view: str, *, limit: int = 1000, newest: bool = True, **where: object) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ class Reader:
             text = text.replace("LIMIT", f"ORDER BY {_NEWEST[view]} DESC LIMIT")
         try:
             found = self._connection.execute(text, {**where, "limit_": limit}).fetchall()
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise trouble(error, self.path) from error
         if newest:
             found.reverse()
@@ -110,7 +110,7 @@ class Reader:
 
         try:
             return problems_of(self._connection)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise trouble(error, self.path) from error
 
     def owner(self) -> dict[str, Any] | None:
@@ -137,13 +137,13 @@ class Reader:
     def _open(self) -> sqlite3.Connection:
         """A file in a folder that cannot be written has no shared memory: read as it is, if nobody writes it."""
         try:
-            return _proven(open_reader(self.path))
-        except sqlite3.Error as error:
+            return _proven(open_reader(self.path), self.path)
+        except ERRORS as error:
             if self.owner() is not None or os.access(Path(self.path).parent, os.W_OK):
                 raise trouble(error, self.path) from error
         try:
-            return _proven(open_reader(self.path, immutable=True))
-        except sqlite3.Error as error:
+            return _proven(open_reader(self.path, immutable=True), self.path)
+        except ERRORS as error:
             raise trouble(error, self.path) from error
 
 
@@ -157,11 +157,10 @@ _NEWEST: Final = {
 }
 
 
-def _proven(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _proven(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
     """Opening reads nothing; this does."""
     try:
-        if connection.execute(QUERIES["owner"]).fetchone() is None:
-            raise StoreUnfit("the database has lost its owner row: restore a backup")
+        fitness.owner(connection, path)
     except BaseException:
         connection.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Final
 
 from flowlet.errors import (
     StoreBusy,
@@ -87,8 +88,15 @@ def _connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
     )
 
 
-def trouble(error: sqlite3.Error, path: str) -> StoreError:
+#: What a statement may raise on a file that is not as it was written: in a damaged one, text is not UTF-8.
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+_NO_TEXT: Final = "Could not decode to UTF-8"
+
+
+def trouble(error: sqlite3.Error | UnicodeDecodeError, path: str) -> StoreError:
     """What an error of SQLite means to a caller; the text names the file and the way out."""
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NO_TEXT):
+        return StoreUnfit(f"{path}: some of its text is not UTF-8; {_MEANING[sqlite3.SQLITE_CORRUPT][1]}")
     code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
     kind, advice = _MEANING.get(code & 0xFF, (StoreError, "this is a defect of flowlet: please report it"))
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -20,7 +20,7 @@ from flowlet.store.hop import Hop
 from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
 from flowlet.store.retention import Pruning
-from flowlet.store.sqlite import MEMORY, open_reader, trouble
+from flowlet.store.sqlite import ERRORS, MEMORY, open_reader, trouble
 
 T = TypeVar("T")
 Forget = Callable[[list[tuple[str, str]]], Awaitable[None]]
@@ -283,5 +283,5 @@ def _with_reader(path: str, use: Callable[[sqlite3.Connection], T]) -> T:
             return use(reader)
         finally:
             reader.close()
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise trouble(error, path) from error

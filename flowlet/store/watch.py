@@ -12,7 +12,7 @@ from typing import Final
 
 from flowlet.clock import SystemClock
 from flowlet.errors import StoreLost
-from flowlet.store.sqlite import open_reader
+from flowlet.store.sqlite import ERRORS, open_reader
 from flowlet.store.statements import load
 
 Identity = tuple[int, int]
@@ -91,8 +91,9 @@ class Watch:
                 birth, seq = connection.execute(_BIRTH).fetchone() or (None, 0)
             finally:
                 connection.close()
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF not in _OTHER_CONTENT:
+        except ERRORS as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            if code & 0xFF not in _OTHER_CONTENT:
                 return  # no memory, no descriptor: the next look may see more
             birth, seq = None, 0
         if birth != self.birth or seq < self._seq:
