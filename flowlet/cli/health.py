@@ -188,6 +188,8 @@ def _ping(who: str, control: str) -> Finding:
             FAIL,
             f"{who} does not answer: {error}. If it hangs, end it: the runs go on with the next",
         )
+    if answer.get("trouble"):
+        return Finding("owner", FAIL, f"{who}: {answer['trouble']}")
     return Finding("owner", OK, f"{who}, {render.plural(len(answer['dags']), 'DAG')}")
 
 
