@@ -124,6 +124,12 @@ class Ledger:
             self.mirror.sync()
         return not busy
 
+    def look(self) -> None:
+        """Is it the file still that was opened? Raises StoreLost."""
+        if self.watch is not None:
+            self.watch.hurry()
+        self.ready()
+
     def log_size(self) -> int:
         """Bytes in the write-ahead log."""
         return 0 if self.path == MEMORY else log_size(self.path)
@@ -144,6 +150,8 @@ class Ledger:
                 forking.never_close(self.connection)
                 self.connection = None
             raise
+        except OSError as error:
+            raise StoreFaulty(f"{self.path} cannot be looked at: {error.strerror}; look at its disk and its folders") from error
         if connection.in_transaction:  # the error that ended the last one did not let it be rolled back
             self._roll_back(connection)
         if self._doubt is not None and not self._doubt.landed:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -21,6 +20,7 @@ from flowlet.store.opening import Ownership
 from flowlet.store.reader import Readers, Rows, select
 from flowlet.store.retention import Pruning
 from flowlet.store.sqlite import ERRORS, MEMORY, open_reader, trouble
+from flowlet.store.watch import file_size
 
 T = TypeVar("T")
 Forget = Callable[[list[tuple[str, str]]], Awaitable[None]]
@@ -190,7 +190,7 @@ class Store:
     @property
     def file_size(self) -> int:
         """Bytes in the database."""
-        return 0 if self.in_memory else Path(self.path).stat().st_size
+        return 0 if self.in_memory else file_size(self.path)
 
     def large_log(self, limit: int = LOG_ALARM) -> str | None:
         """A sentence when the log has grown beyond `limit`: some program keeps reading."""
@@ -212,7 +212,7 @@ class Store:
 
     async def look(self) -> None:
         """Raise StoreLost if the file is not the one any more that was opened. Writes nothing."""
-        await self._run(self._ledger.ready)
+        await self._run(self._ledger.look)
 
     async def close(self) -> None:
         """Wait for what is under way, bring everything into the database, and give the file free.

@@ -37,6 +37,14 @@ def log_size(path: str) -> int:
         return 0
 
 
+def file_size(path: str) -> int:
+    """Bytes in the database itself; 0 if it is not there."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  as above
+    except OSError:
+        return 0
+
+
 class Overwritten(StoreLost):
     """Other content stands in the very file: closing it properly would write the old log into it."""
 
@@ -78,6 +86,10 @@ class Watch:
             self._look_beside_at = now + BESIDE_EVERY
             for name, known in self._beside.items():
                 _compare(name, known)
+
+    def hurry(self) -> None:
+        """Look at everything the next time, however short ago the last look was."""
+        self._look_at = self._look_beside_at = self._look_inside_at = 0
 
     def look_at_database(self) -> None:
         """The same, of the database alone: its log comes and goes with the connections."""

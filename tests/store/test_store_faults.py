@@ -341,3 +341,21 @@ async def test_a_large_log_is_an_alarm(path: Path, writing: Any) -> None:
         alarm = store.large_log(1000)
         assert alarm is not None
         assert "another program has been reading" in alarm
+
+
+async def test_a_file_that_cannot_be_looked_at_is_a_passing_trouble(
+    path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of a disk, or of rights: nothing says that the file is gone."""
+    from flowlet.store import watch
+
+    def stat(name: str) -> Any:
+        raise PermissionError(13, "Permission denied", name)
+
+    async with await begun(path, writing) as store:
+        moves = writing().end(1).moves
+        with monkeypatch.context() as patch:
+            patch.setattr(watch.os, "stat", stat)
+            with pytest.raises(StoreFaulty, match="cannot be looked at: Permission denied"):
+                await store.look()
+        assert await store.commit(moves) == []

@@ -14,7 +14,7 @@ import pytest
 from flowlet import DAG, Engine, task
 from flowlet.errors import StoreError, StoreLost
 from flowlet.scheduler import loop
-from flowlet.store import Reader, watch
+from flowlet.store import Reader
 from flowlet.testing import VirtualClock
 
 # ruff: noqa: ASYNC240  the loop of a test serves nobody else
@@ -116,11 +116,8 @@ GONE = {
 
 
 @pytest.mark.parametrize("what", GONE)
-async def test_an_idle_engine_notices_within_a_minute_that_its_file_is_gone(
-    tmp_path: Path, work: Any, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+async def test_an_idle_engine_notices_within_a_minute_that_its_file_is_gone(tmp_path: Path, work: Any, what: str) -> None:
     """It ends, says why, and has written nothing into what stands there now."""
-    monkeypatch.setattr(watch, "BESIDE_EVERY", 0)
     folder = tmp_path / "folder"
     folder.mkdir()
     path, clock = folder / "flowlet.db", VirtualClock(NEW_YEAR)
