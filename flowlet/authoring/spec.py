@@ -7,7 +7,7 @@ can list it, tell its next runs and explain why a task waits (decisions 12).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -52,6 +52,16 @@ class TaskSpec:
     """requeue or fail: what becomes of an attempt that a crash interrupted (flowlet's own)."""
     bodyless: bool = False
     """An EmptyOperator without callbacks, inlets or outlets: set `success` without being executed."""
+    mapping: tuple[Any, ...] | None = None
+    """A mapped task, or one in a mapped group: the lengths whose product is the number of its instances.
+
+    Each is a number, or JSON that names what it hangs on: ["xcom", task], ["zip", fill, [...]] or
+    ["concat", [...]], where a task is an index (see `flowlet.runs.mapping`).
+    """
+    map_group: str | None = None
+    """The mapped group that it is in: its instances meet those of the same index of the others in it."""
+    is_map_source: bool = False
+    """Some mapping hangs on the length of what it returns."""
     sensor: str | None = None
     """None, "poke" or "reschedule"."""
     is_setup: bool = False
@@ -87,6 +97,7 @@ class DagSpec:
     _by_id: dict[str, TaskSpec] | None = attrs.field(default=None, init=False, repr=False)
     _json: str | None = attrs.field(default=None, init=False, repr=False)
     _roster: str | None = attrs.field(default=None, init=False, repr=False)
+    _expansions: dict[int, list[int]] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def by_id(self) -> dict[str, TaskSpec]:
@@ -95,10 +106,20 @@ class DagSpec:
             self._by_id = {task.task_id: task for task in self.tasks}
         return self._by_id
 
+    @property
+    def expansions(self) -> dict[int, list[int]]:
+        """A task to the mapped tasks whose number of instances hangs on it."""
+        if self._expansions is None:
+            self._expansions = {}
+            for task in self.tasks:
+                for source in sources(task.mapping or ()):
+                    self._expansions.setdefault(source, []).append(task.index)
+        return self._expansions
+
     def to_json(self) -> str:
         """Compact, stable text: only what differs from the defaults."""
         if self._json is None:
-            shape = _sparse(self, skip=("tasks", "_by_id", "_json", "_roster"))
+            shape = _sparse(self, skip=("tasks", "_by_id", "_expansions", "_json", "_roster"))
             shape["version"] = SPEC_VERSION
             shape["tasks"] = [_sparse(task, skip=("index", "downstream")) for task in self.tasks]
             text = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
@@ -130,6 +151,8 @@ class DagSpec:
         downstream: list[list[int]] = [[] for _ in rows]
         for index, row in enumerate(rows):
             row["upstream"] = tuple(row.get("upstream", ()))
+            if "mapping" in row:
+                row["mapping"] = tuple(row["mapping"])
             for up in row["upstream"]:
                 downstream[up].append(index)
         tasks = tuple(
@@ -138,6 +161,15 @@ class DagSpec:
         )
         shape["tags"] = tuple(shape.get("tags", ()))
         return cls(tasks=tasks, **shape)
+
+
+def sources(lengths: Iterable[Any]) -> set[int]:
+    """The tasks on whose values lengths hang."""
+    found: set[int] = set()
+    for length in lengths:
+        if not isinstance(length, int):
+            found |= {length[1]} if length[0] == "xcom" else sources(length[-1])
+    return found
 
 
 def _sparse(thing: Any, *, skip: tuple[str, ...]) -> dict[str, Any]:

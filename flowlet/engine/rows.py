@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.runs.hydrate import run_from_rows
-from flowlet.runs.states import RUNNING
+from flowlet.runs.states import RUNNING, SKIPPED, SUCCESS
 from flowlet.scheduler.requests import Register
 from flowlet.scheduler.ticks import Schedule
 
@@ -63,7 +63,15 @@ async def registration(
         dates = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active)} - {None}
         for date in sorted(dates):
             past += await run_before(store, spec, date)
-    return Register(dag, spec, row, active, newest, past, await failures_in_a_row(store, spec))
+    lengths: dict[int, int] = {}
+    for run, _ in active if spec.expansions else ():
+        lengths |= await lengths_of(store, run[0])
+    return Register(dag, spec, row, active, newest, past, await failures_in_a_row(store, spec), lengths)
+
+
+async def lengths_of(store: Store, run: int) -> dict[int, int]:
+    """Row of a task instance to how many items its value has, for those over which others may be mapped."""
+    return {ti: length for ti, length in await store.fetch("lengths_of_run", run=run) if length is not None}
 
 
 async def failures_in_a_row(store: Store, spec: DagSpec) -> int:
@@ -89,7 +97,16 @@ async def run_before(store: Store, spec: DagSpec, date: int) -> list[Known]:
     if not found:
         return []
     states = await store.fetch("task_states", run=found[0][0])
-    return [(found[0][5], {task_id: state for task_id, map_index, state in states if map_index == -1})]
+    return [(found[0][5], _states(states))]
+
+
+def _states(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
+    """task_id to its state; of a mapped task, one that is not good if there is one."""
+    found: dict[str, str] = {}
+    for task_id, _, state in rows:
+        if found.get(task_id, SUCCESS) in (SUCCESS, SKIPPED):
+            found[task_id] = state
+    return found
 
 
 async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None:
@@ -99,9 +116,9 @@ async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None
         return None
     run, _ = run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]))
     run.tasks = [ti for ti in run.tasks if ti.id]
-    by_id = {ti.spec.task_id: ti for ti in run.tasks}
-    for task_id, _, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
-        ti = by_id.get(task_id)
+    by_key = {(ti.spec.task_id, ti.map_index): ti for ti in run.instances}
+    for task_id, map_index, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
+        ti = by_key.get((task_id, map_index))
         if ti is not None and outcome in ("failed", "timed_out"):
             ti.errors = [*(ti.errors or ()), error or outcome]
     await load_xcoms(store, run)
@@ -113,6 +130,6 @@ async def load_xcoms(store: Store, run: ActiveRun) -> None:
     values: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
         values.setdefault((task_id, map_index), []).append((key, value))
-    for ti in run.tasks:
+    for ti in run.instances:
         if ti.xcoms is None:
             ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.errors import FlowletError, XComError
@@ -37,8 +37,18 @@ class Values:
 
     def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
         """(map_index, value) of every instance of a task that pushed."""
+        instances = self._active_instances(dag_id, run_id, task_id)
+        if instances is not None:
+            return [(ti.map_index, text) for ti in instances for name, text in ti.xcoms or () if name == key]
         rows = self._store.fetch_now("xcom_mapped", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key)
         return [(index, text) for index, text in rows]
+
+    def _active_instances(self, dag_id: str, run_id: str, task_id: str) -> Sequence[TaskInstance] | None:
+        """All instances of a task, if the values of all of them are in memory."""
+        entry = self._brain.entries.get(dag_id)
+        run = entry.active.get(run_id) if entry is not None else None
+        found = run.of_task(task_id) if run is not None else ()
+        return found if found and all(ti.xcoms is not None for ti in found) else None
 
     def _active(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskInstance | None:
         entry = self._brain.entries.get(dag_id)

@@ -5,10 +5,11 @@ Row shapes are those of the store's statements `active_runs` and `active_tasks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.runs.instances import ActiveRun, TaskInstance
+from flowlet.runs.mapping import children, parents
 from flowlet.runs.plan import count
 from flowlet.runs.states import NONE, TERMINAL
 
@@ -18,22 +19,49 @@ if TYPE_CHECKING:
 Row = Sequence[Any]
 
 
-def run_from_rows(spec: DagSpec, run_row: Row, task_rows: Iterable[Row]) -> tuple[ActiveRun, list[Row]]:
+def run_from_rows(
+    spec: DagSpec, run_row: Row, task_rows: Iterable[Row], lengths: Mapping[int, int] | None = None
+) -> tuple[ActiveRun, list[Row]]:
     """The run as it stands on file, and the rows of tasks that the DAG no longer has.
 
-    Tasks that the DAG has and the file has not get the id 0: they are to be added.
+    Tasks that the DAG has and the file has not get the id 0: they are to be added. `lengths` says of a row
+    how many items it returned, for those that others are mapped over.
     """
     run = _run(spec, run_row)
     run.tasks = [TaskInstance(run, task, 0) for task in spec.tasks]
     vanished = []
-    for row in task_rows:
-        task = spec.by_id.get(row[2])
-        if task is None or row[3] != -1:
+    for row in sorted(task_rows, key=_by_index):
+        ti = _place_of(run, row)
+        if ti is None:
             vanished.append(row)
-        else:
-            _fill(run.tasks[task.index], row)
+            continue
+        _fill(ti, row)
+        if lengths:
+            ti.length = lengths.get(ti.id)
     _count_all(run)
     return run, vanished
+
+
+def _by_index(row: Row) -> int:
+    index: int = row[3]
+    return index
+
+
+def _place_of(run: ActiveRun, row: Row) -> TaskInstance | None:
+    """The instance that a row is of; of a mapped task, the first or one more. None if the DAG has none such."""
+    task = run.spec.by_id.get(row[2])
+    if task is None or (row[3] >= 0) > (task.mapping is not None):
+        return None
+    first = run.tasks[task.index]
+    if row[3] < 0:
+        return first
+    run.is_expanded = True
+    if first.instances is None:
+        first.instances = [first]
+        return first
+    twin = TaskInstance(run, task, 0, row[3])
+    first.instances.append(twin)
+    return twin
 
 
 def _run(spec: DagSpec, row: Row) -> ActiveRun:
@@ -59,14 +87,19 @@ def _fill(ti: TaskInstance, row: Row) -> None:
 
 
 def _count_all(run: ActiveRun) -> None:
-    specs = run.spec.tasks
+    """How many upstreams each instance has, and how many of them ended how."""
     run.unfinished = 0
-    for ti in run.tasks:
-        ti.setups = sum(specs[up].is_setup for up in ti.spec.upstream)
-    for ti in run.tasks:
+    for ti in run.instances:
+        if run.is_expanded:
+            above = parents(ti)
+            ti.total, ti.setups = len(above), sum(up.spec.is_setup for up in above)
+        else:
+            ti.setups = sum(run.spec.tasks[up].is_setup for up in ti.spec.upstream)
+    for ti in run.instances:
         if ti.state in TERMINAL:
             for index in ti.spec.downstream:
-                count(run.tasks[index], ti, ti.state)
+                for child in children(ti, index):
+                    count(child, ti, ti.state)
             continue
         run.unfinished += 1
         if ti.state != NONE:

@@ -7,10 +7,10 @@ finished task costs its out-degree and nothing is ever scanned (law 2).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowlet.runs.states import NONE, QUEUED, RUNNING
+from flowlet.runs.states import NONE, QUEUED, RUNNING, SKIPPED, SUCCESS
 
 if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec, TaskSpec
@@ -53,6 +53,12 @@ class TaskInstance:
     """(key, encoded text) that the last attempt left; None: they stand in the file."""
     work: Any = None
     """The workload of the attempt that is running."""
+    instances: list[TaskInstance] | None = None
+    """Of a mapped task that has been expanded, on the one that stood for it before: all of them, itself first."""
+    length: int | None = None
+    """How many items it returned, where a mapping hangs on it; of a mapped instance, 1 if it returned any."""
+    label: str | None = None
+    """What `map_index_template` calls it."""
 
     def __init__(self, run: ActiveRun, spec: TaskSpec, id: int, map_index: int = -1) -> None:  # noqa: A002  the row's name
         self.run = run
@@ -71,11 +77,14 @@ class TaskInstance:
         return f"<{self.run.dag_id}/{self.run.run_id}/{self.key} {self.state} try {self.try_number}>"
 
 class ActiveRun:
-    """One DagRun with its task instances; `tasks[i]` belongs to `spec.tasks[i]`."""
+    """One DagRun with its task instances.
+
+    `tasks[i]` belongs to `spec.tasks[i]`; of a mapped task it is the first of its `instances`.
+    """
 
     __slots__ = (
         "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "held", "id", "interval_end",
-        "interval_start", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
+        "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
@@ -134,6 +143,8 @@ class ActiveRun:
         self.operators: Any = ()
         """What the user wrote, by index; empty where the DAG's code is not loaded."""
         self.task_limits: dict[str, Any] | None = None
+        self.is_expanded = False
+        """Some mapped task has its instances."""
         self.facts: Any = None
         self.on_over: list[Any] = []
         self.times_out_at: int | None = None
@@ -153,24 +164,41 @@ class ActiveRun:
         for ti in self.tasks:
             ti.setups = sum(specs[up].is_setup for up in ti.spec.upstream)
 
+    @property
+    def instances(self) -> Sequence[TaskInstance]:
+        """All of them, those of mapped tasks in order of their index."""
+        if not self.is_expanded:
+            return self.tasks
+        return [ti for first in self.tasks for ti in first.instances or (first,)]
+
     def find(self, task_id: str, map_index: int = -1) -> TaskInstance | None:
         """The instance of a task, or None."""
         spec = self.spec.by_id.get(task_id)
         if spec is None:
             return None
         ti = self.tasks[spec.index]
+        if ti.instances is not None and 0 <= map_index < len(ti.instances):
+            return ti.instances[map_index]
         return ti if ti.map_index == map_index else None
+
+    def of_task(self, task_id: str) -> Sequence[TaskInstance]:
+        """All instances of a task; none if the run never had it."""
+        spec = self.spec.by_id.get(task_id)
+        if spec is None:
+            return ()
+        first = self.tasks[spec.index]
+        return first.instances or (first,)
 
     def leaves(self) -> Iterator[TaskInstance]:
         """The instances that decide how the run ended (Airflow: DagRun._tis_for_dagrun_state)."""
-        for ti in self.tasks:
+        for ti in self.instances:
             if not ti.spec.downstream and (not ti.spec.is_teardown or ti.spec.on_failure_fail_dagrun):
                 yield ti
 
     def state_of(self, task_id: str) -> str | None:
-        """The state of a task, or None when the run never had it."""
-        ti = self.find(task_id)
-        return None if ti is None else ti.state
+        """The state of a task, or None when the run never had it; of a mapped one, the first that is not good."""
+        states = [ti.state for ti in self.of_task(task_id)]
+        return next((state for state in states if state not in (SUCCESS, SKIPPED)), states[0] if states else None)
 
     def is_async(self, ti: TaskInstance) -> bool:
         """Whether its body runs on the loop."""

@@ -86,6 +86,13 @@ class AddTask(NamedTuple):
     ended_at: int | None
 
 
+class IndexTask(NamedTuple):
+    """The one instance that stood for a mapped task becomes the first of several."""
+
+    id: int
+    map_index: int
+
+
 class BeginRun(NamedTuple):
     """queued -> running."""
 
@@ -215,6 +222,7 @@ class Moves:
         "delete_pool",
         "end_run",
         "end_task",
+        "index_task",
         "move_cursor",
         "pause_dag",
         "put_dag",
@@ -232,6 +240,7 @@ class Moves:
         self.delete_pool: list[DeletePool] = []
         self.add_run: list[AddRun] = []
         self.add_tasks: list[AddTasks] = []
+        self.index_task: list[IndexTask] = []
         self.add_task: list[AddTask] = []
         self.begin_run: list[BeginRun] = []
         self.end_task: list[EndTask] = []
@@ -249,6 +258,6 @@ class Moves:
         return bool(
             self.end_task or self.start_task or self.add_run or self.end_run or self.settle_task or self.move_cursor
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
-            or self.put_xcom or self.add_tasks or self.add_task or self.put_dag or self.pause_dag or self.put_pool
+            or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
             or self.delete_pool
         )  # fmt: skip

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowlet.authoring.spec import sources
 from flowlet.clock import iso
 from flowlet.runs.instances import ActiveRun, TaskInstance, past_state
+from flowlet.runs.mapping import MOST_INSTANCES, broken_source, children, count_of, expand, is_unexpanded
 from flowlet.runs.moves import (
     ArchiveAttempt,
     BeginRun,
@@ -56,15 +58,15 @@ def begin(run: ActiveRun, turn: Turn) -> None:
     run.started_at = max(turn.now, run.queued_at)  # a clock that was put back makes no negative duration
     if run.saved:
         turn.moves.begin_run.append(BeginRun(run.started_at, run.id))
-    for ti in run.tasks:
-        if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always"):
+    for ti in run.instances:
+        if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always" or ti.spec.map_group):
             _consider(ti, turn)
     close_if_over(run, turn)
 
 
 def resume(run: ActiveRun, turn: Turn) -> None:
     """Look at every waiting task once: after a restart, or when the DAG's code changed."""
-    for ti in run.tasks:
+    for ti in run.instances:
         if ti.state == NONE and not ti.released:
             _consider(ti, turn)
     close_if_over(run, turn)
@@ -78,7 +80,7 @@ def close_if_over(run: ActiveRun, turn: Turn) -> None:
         bad = [ti.key for ti in run.leaves() if ti.state in (FAILED, UPSTREAM_FAILED)]
         end_run(run, FAILED if bad else SUCCESS, f"failed: {_some(bad)}" if bad else None, turn)
     elif run.released == 0 and not run.past_waiting:
-        stuck = [ti.key for ti in run.tasks if ti.state not in TERMINAL]
+        stuck = [ti.key for ti in run.instances if ti.state not in TERMINAL]
         end_run(run, FAILED, f"deadlock: {_some(stuck)} can never start", turn)
 
 
@@ -94,7 +96,7 @@ def stop_run(run: ActiveRun, reason: str, turn: Turn, *, running_become: str = F
 
     Source: Airflow's "mark run failed" (running -> failed) and dagrun_timeout (running -> skipped).
     """
-    stopped = [ti for ti in run.tasks if ti.state not in TERMINAL]
+    stopped = [ti for ti in run.instances if ti.state not in TERMINAL]
     for ti in stopped:
         if ti.state == RUNNING:
             turn.stop.append(ti.work)
@@ -148,12 +150,16 @@ def schedule(ti: TaskInstance, turn: Turn) -> None:
         settle(ti, SCHEDULED, None, turn)
 
 
-def succeed(ti: TaskInstance, xcoms: tuple[tuple[str, str], ...], skip: tuple[str, ...], turn: Turn) -> None:
+def succeed(
+    ti: TaskInstance, xcoms: tuple[tuple[str, str], ...], skip: tuple[str, ...], turn: Turn, *, length: int | None = None
+) -> None:
     """An attempt succeeded: its values enter with it, its wishes to skip are granted, its downstreams look."""
+    if ti.spec.is_map_source:
+        ti.length = length
     _end_row(ti, SUCCESS, "succeeded", None, None, turn)
     _push(ti, xcoms, turn)
     _leave(ti)
-    skipped = [child for task_id in skip if (child := _skippable(ti.run, task_id)) is not None]
+    skipped = [child for task_id in skip for child in _skippable(ti, task_id)]
     for child in skipped:
         settle(child, SKIPPED, f"skipped by {ti.key}", turn)
     _propagate([ti, *skipped], turn)
@@ -257,15 +263,66 @@ def date_is_met(ti: TaskInstance) -> str | None:
 
 def _consider(ti: TaskInstance, turn: Turn) -> bool:
     """Apply the trigger rule; True if the instance ended by it."""
+    ended: list[TaskInstance] = []
+    _decide(ti, ended, turn)
+    _propagate(ended, turn)
+    return bool(ended)
+
+
+def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
+    """What the trigger rule makes of a waiting instance; those that end by it join `ended`."""
+    if is_unexpanded(ti):
+        return _decide_mapped(ti, ended, turn)
     verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
     if verdict is _WAIT:
-        return False
+        return None
     if verdict is not _RUN:
         settle(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
-    elif not _release(ti, turn):
-        return False
-    _propagate([ti], turn)
-    return True
+        ended.append(ti)
+    elif _release(ti, turn):
+        ended.append(ti)
+    return None
+
+
+def _decide_mapped(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
+    """A mapped task becomes its instances when its rule lets it go and its number is known.
+
+    In a mapped group the number alone decides: the rules are those of the instances, each for its index.
+    """
+    broken = broken_source(ti)
+    if broken is not None:
+        settle(ti, broken[0], broken[1], turn)
+        return ended.append(ti)
+    if ti.spec.map_group is None and ti.total:
+        verdict = RULES[ti.spec.trigger_rule](ti)
+        if verdict is _WAIT:
+            return None
+        if verdict is not _RUN:
+            settle(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
+            return ended.append(ti)
+    count = count_of(ti)
+    if count is None:
+        if not _sources_are_done(ti):
+            return None
+        settle(ti, UPSTREAM_FAILED, "what it is mapped over was never pushed", turn)
+        return ended.append(ti)
+    if not 0 < count <= MOST_INSTANCES:
+        nothing = count == 0
+        reason = "it is mapped over nothing" if nothing else f"it would have {count} instances, more than {MOST_INSTANCES}"
+        settle(ti, SKIPPED if nothing else FAILED, reason, turn)
+        return ended.append(ti)
+    for instance in expand(ti, count, turn):
+        _decide(instance, ended, turn)
+    return None
+
+
+def _sources_are_done(ti: TaskInstance) -> bool:
+    tasks = ti.run.tasks
+    return all(
+        instance.state in TERMINAL
+        for source in sources(ti.spec.mapping or ())
+        for instance in tasks[source].instances or (tasks[source],)
+    )
 
 
 def _release(ti: TaskInstance, turn: Turn) -> bool:
@@ -301,22 +358,19 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
             _tell_followers(parent, turn)
         plain = state == SUCCESS and not parent.spec.is_setup
         for index in parent.spec.downstream:
-            child = tasks[index]
-            if plain:
-                child.succeeded += 1
-            else:
-                count(child, parent, state)
-            if child.released or child.state != NONE:
-                continue
-            verdict = RULES[child.spec.trigger_rule](child)
-            if verdict is _WAIT:
-                continue
-            if verdict is _RUN:
-                if _release(child, turn):
-                    ended.append(child)
-                continue
-            settle(child, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
-            ended.append(child)
+            below = tasks[index]
+            for child in (below,) if below.instances is None else children(parent, index):
+                if plain:
+                    child.succeeded += 1
+                else:
+                    count(child, parent, state)
+                if not child.released and child.state == NONE:
+                    _decide(child, ended, turn)
+        if parent.spec.is_map_source:
+            for index in parent.run.spec.expansions[parent.spec.index]:
+                child = tasks[index]
+                if is_unexpanded(child) and child.state == NONE and not child.released:
+                    _decide(child, ended, turn)
 
 
 def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:
@@ -351,9 +405,11 @@ def _concerns(waiting: TaskInstance, ended: TaskInstance) -> bool:
     return waiting.spec.task_id == ended.spec.task_id or waiting.spec.wait_for_downstream
 
 
-def _skippable(run: ActiveRun, task_id: str) -> TaskInstance | None:
-    ti = run.find(task_id)
-    return ti if ti is not None and ti.state in (NONE, SCHEDULED, QUEUED) else None
+def _skippable(ti: TaskInstance, task_id: str) -> list[TaskInstance]:
+    """The instances of a task, of the same index in a mapped group, that have not started."""
+    below = ti.run.spec.by_id.get(task_id)
+    found = children(ti, below.index) if below is not None else ()
+    return [child for child in found if child.state in (NONE, SCHEDULED, QUEUED)]
 
 
 def _fail_for_good(ti: TaskInstance, turn: Turn) -> None:
@@ -368,7 +424,7 @@ def _fail_fast(failed: TaskInstance, turn: Turn) -> None:
     """The first final failure ends the rest, teardowns excepted (Airflow: _stop_remaining_tasks)."""
     reason = f"fail_fast: {failed.key} failed"
     ended = [failed]
-    for ti in failed.run.tasks:
+    for ti in failed.run.instances:
         if ti.state in TERMINAL or ti.spec.is_teardown:
             continue
         if ti.state == RUNNING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flowlet.runs.moves import AddEvent, Moves
@@ -10,13 +11,19 @@ if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
 
 
+def _nobody_reserves(count: int) -> int:
+    raise NotImplementedError(f"nobody gives ids to {count} new task instances")
+
+
 class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
-    __slots__ = ("callbacks", "moves", "now", "over", "poke", "ready", "replies", "runs", "start", "stop", "touched", "wake")
+    __slots__ = ("callbacks", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs", "start", "stop", "touched", "wake")
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, reserve: Callable[[int], int] | None = None) -> None:
         self.now = now
+        self.reserve = reserve or _nobody_reserves
+        """So many ids of new task instances: gives the first."""
         self.moves = Moves()
         self.runs: list[ActiveRun] = []
         """New runs, whose rows enter with this turn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from flowlet.clock import iso
+from flowlet.runs.mapping import parents
 from flowlet.runs.plan import date_is_met, past_is_met
 from flowlet.runs.states import (
     FAILED,
@@ -89,7 +90,7 @@ def because(ti: TaskInstance) -> str | None:
 
 def _against(ti: TaskInstance) -> list[TaskInstance]:
     """The direct upstreams by which the rule ended it."""
-    ups = [ti.run.tasks[index] for index in ti.spec.upstream]
+    ups = parents(ti)
     states = _AGAINST.get((ti.spec.trigger_rule, ti.state))
     if states is not None:
         return [up for up in ups if up.state in states]
@@ -132,7 +133,7 @@ def _rule_has_spoken(ti: TaskInstance) -> bool:
 
 
 def _open(ti: TaskInstance) -> list[TaskInstance]:
-    return [up for index in ti.spec.upstream if (up := ti.run.tasks[index]).state not in TERMINAL]
+    return [up for up in parents(ti) if up.state not in TERMINAL]
 
 
 def _upstreams(ti: TaskInstance) -> str:

@@ -49,11 +49,16 @@ class Brain:
         self._now = 0
         """The moment of the last turn."""
 
+    def _reserve(self, count: int) -> int:
+        """So many ids of new task instances: the first of them."""
+        first, self._task_id = self._task_id, self._task_id + count
+        return first
+
     # -- one turn ------------------------------------------------------------------------------------
 
     def turn(self, asked: Sequence[Any], now: int) -> Turn:
         """Apply what was asked and what is due; decide what follows."""
-        turn, self._now = Turn(now), now
+        turn, self._now = Turn(now, self._reserve), now
         for request in asked:
             if type(request) is requests.Ended:
                 self._ended(request, turn)
@@ -101,7 +106,7 @@ class Brain:
         ti.work = None
         kind = outcome.kind
         if kind == "succeeded":
-            plan.succeed(ti, outcome.xcoms, outcome.skip, turn)
+            plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
             called = "success"
         elif kind == "skipped":
             plan.skip(ti, outcome.reason, outcome.xcoms, turn)
@@ -381,7 +386,7 @@ class Brain:
         entry = self.entries[run.dag_id]
         entry.active.pop(run.run_id, None)
         entry.closing.pop(run.run_id, None)
-        for ti in run.tasks:
+        for ti in run.instances:
             if ti.holds:
                 self.admission.release(ti)
             ti.released = False

@@ -30,7 +30,7 @@ def _shift(brain: Brain, run: ActiveRun, moved: int, turn: Turn) -> None:
     if run.times_out_at is not None:
         run.times_out_at += moved
         brain.at(run.times_out_at, "timeout", run)
-    for ti in run.tasks:
+    for ti in run.instances:
         if ti.state == UP_FOR_RESCHEDULE and ti.started_at is not None:
             ti.started_at += moved
         elif ti.state == RUNNING and ti.work is not None:

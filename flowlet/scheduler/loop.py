@@ -116,7 +116,7 @@ class Scheduler:
         self.brain.draining = True
         for entry in self.brain.entries.values():
             for run in entry.active.values():
-                self._inbox.extend(requests.Interrupt(ti) for ti in run.tasks if ti.state == RUNNING and ti.wake_at)
+                self._inbox.extend(requests.Interrupt(ti) for ti in run.instances if ti.state == RUNNING and ti.wake_at)
         self._news.set()
 
     def stop(self) -> None:
@@ -165,7 +165,8 @@ class Scheduler:
                 turn.over.remove(run)
             rows = await self._patiently(partial(self.store.fetch, "run", dag_id=run.dag_id, run_id=run.run_id))
             tasks = await self._patiently(partial(self.store.fetch, "tasks_of_run", run=run.id))
-            self.post(requests.Reload(run, rows[0] if rows else None, tasks))
+            lengths: dict[int, int] = dict(await self.store.fetch("lengths_of_run", run=run.id)) if run.spec.expansions else {}
+            self.post(requests.Reload(run, rows[0] if rows else None, tasks, lengths))
 
     def _look_at_threads(self) -> None:
         """While no thread is to be had for them no further `def` body starts."""

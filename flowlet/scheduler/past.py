@@ -38,7 +38,7 @@ class Past:
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""
         if self._counts(run) and run.logical_date is not None:
-            self._enter(run.logical_date, {ti.spec.task_id: ti.state for ti in run.tasks})
+            self._enter(run.logical_date, {ti.spec.task_id: run.state_of(ti.spec.task_id) or ti.state for ti in run.tasks})
 
     def link(self, run: ActiveRun, active: Iterable[ActiveRun]) -> None:
         """The run looks at the one before it, and those after it look at this one if none lies between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import DagSpec
@@ -31,7 +32,7 @@ def register(brain: Brain, request: Register, turn: Turn) -> None:
     if before is not None:
         _replace(before, entry)
     for run_row, task_rows in request.runs:
-        _recover(brain, entry, run_row, task_rows, turn)
+        _recover(brain, entry, run_row, task_rows, request.lengths, turn)
     if not brain.executing:
         return
     _warn_of_pools(brain, entry, turn)
@@ -79,15 +80,17 @@ def _replace(before: Entry, entry: Entry) -> None:
     before.next_due = None
 
 
-def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, turn: Turn) -> None:
-    run, vanished = run_from_rows(entry.spec, run_row, task_rows)
+def _recover(
+    brain: Brain, entry: Entry, run_row: Any, task_rows: Any, lengths: Mapping[int, int], turn: Turn
+) -> None:
+    run, vanished = run_from_rows(entry.spec, run_row, task_rows, lengths)
     brain.adopt(entry, run)
     for row in vanished:
         _remove(row, turn)
     add_new_tasks(brain, run, turn)
     if not brain.executing or run.state == QUEUED:
         return
-    interrupted = [ti for ti in run.tasks if ti.state == RUNNING]
+    interrupted = [ti for ti in run.instances if ti.state == RUNNING]
     for ti in interrupted:
         plan.interrupt(ti, "the process that ran it went away", turn, crashed=True)
         turn.event("recovered", f"try {ti.try_number} was interrupted by the end of its process; now {ti.state}", ti=ti)
@@ -97,7 +100,7 @@ def _recover(brain: Brain, entry: Entry, run_row: Any, task_rows: Any, turn: Tur
 
 def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInstance], turn: Turn) -> None:
     """What the file says was on its way goes on."""
-    for ti in run.tasks:
+    for ti in run.instances:
         if ti in interrupted:
             continue
         put_right(ti, turn.now)

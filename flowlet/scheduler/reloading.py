@@ -28,17 +28,18 @@ def reload(brain: Brain, request: Reload, turn: Turn) -> None:
     turn.event("conflict", "its rows were changed by somebody else; it was read again from the file", run=run)
     if request.row is None:
         return _vanish(brain, run, turn)
-    fresh, _ = run_from_rows(entry.spec, request.row, request.tasks)
+    fresh, _ = run_from_rows(entry.spec, request.row, request.tasks, request.lengths)
     run.tasks, run.unfinished, run.released = fresh.tasks, fresh.unfinished, fresh.released
+    run.is_expanded = fresh.is_expanded
     run.state, run.started_at, run.ended_at, run.reason = fresh.state, fresh.started_at, fresh.ended_at, fresh.reason
     run.past_waiting.clear()
-    for ti in run.tasks:
+    for ti in run.instances:
         ti.run = run
     return _go_on(brain, run, turn)
 
 
 def _let_go(brain: Brain, run: ActiveRun, turn: Turn) -> None:
-    for ti in run.tasks:
+    for ti in run.instances:
         if ti.holds:
             brain.admission.release(ti)
         if ti.work is not None:
@@ -67,7 +68,7 @@ def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
         entry.enqueue(run)
         brain.begin_queued(entry, turn)
         return
-    executing = [ti for ti in run.tasks if ti.state == RUNNING]
+    executing = [ti for ti in run.instances if ti.state == RUNNING]
     for ti in executing:
         reason = "its row was changed by somebody else"
         plan.interrupt(ti, reason, turn, crashed=True, deed="what it left could not be written")

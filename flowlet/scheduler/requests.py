@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
@@ -46,6 +46,8 @@ class Register(NamedTuple):
     past: Sequence[Known]
     failures: int = 0
     """How many of its latest runs failed, one after the other."""
+    lengths: Mapping[int, int] = {}
+    """Row of a task instance to how many items it returned, in DAGs with mapped tasks."""
     reply: asyncio.Future[Any] | None = None
 
 
@@ -126,3 +128,4 @@ class Reload(NamedTuple):
     run: ActiveRun
     row: Sequence[Any] | None
     tasks: Sequence[Sequence[Any]]
+    lengths: Mapping[int, int]

@@ -222,4 +222,4 @@ class _Fallen:
 
 
 _FOLLOWS: Final = frozenset({"settle_task", "archive_attempt", "start_task"})
-_OF_A_TASK: Final = frozenset({"end_task", "release_task", "settle_task", "archive_attempt", "start_task"})
+_OF_A_TASK: Final = frozenset({"end_task", "index_task", "release_task", "settle_task", "archive_attempt", "start_task"})

@@ -199,6 +199,23 @@ JOIN xcom ON xcom.ti = ti.id
 WHERE ti.run = :run
 ORDER BY ti.id, xcom.key;
 
+-- name: lengths_of_run
+-- (task instance, how many items what it returned has); a value that has none is 1.
+SELECT
+    ti.id,
+    CASE
+        WHEN ti.map_index >= 0 THEN 1
+        WHEN json_type(xcom.value) = 'array' THEN json_array_length(xcom.value)
+        WHEN json_type(xcom.value) <> 'object' THEN 1
+        WHEN json_type(xcom.value, '$.__type__') IS NULL THEN (SELECT count(*) FROM json_each(xcom.value))
+        WHEN json_type(xcom.value, '$.items') = 'array' THEN json_array_length(xcom.value, '$.items')
+        WHEN json_type(xcom.value, '$.value') = 'array' THEN json_array_length(xcom.value, '$.value')
+        ELSE 1
+    END
+FROM task_instance AS ti
+JOIN xcom ON xcom.ti = ti.id AND xcom.key = 'return_value'
+WHERE ti.run = :run;
+
 -- name: xcoms_of_task
 SELECT key, value FROM xcom WHERE ti = :ti ORDER BY key;
 

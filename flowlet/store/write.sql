@@ -50,6 +50,9 @@ SELECT ?2 + key, ?1, value ->> 0, -1, 'none', 0, value ->> 1, value ->> 2, value
 FROM json_each(?3)
 LIMIT ?4;
 
+-- name: index_task
+UPDATE task_instance SET map_index = ?2 WHERE id = ?1 AND map_index = -1 AND state = 'none';
+
 -- name: add_task
 -- An end without an attempt (a bodyless success) is a settlement, see task_instance.
 INSERT INTO task_instance (

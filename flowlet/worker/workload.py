@@ -100,6 +100,8 @@ class Outcome:
     """Waiting: "poke" or "reschedule"."""
     resume: Any = None
     """Waiting in poke mode: handed back in the next Workload."""
+    length: int | None = None
+    """How many items it returned, of a task over which others are mapped."""
     notes: tuple[tuple[str, str], ...] = ()
     """(event kind, text) of what went wrong beside the outcome: a log cut short, ..."""
     exception: BaseException | None = None
