@@ -180,7 +180,7 @@ def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
 def _most_needed(values: Iterable[Any], extensions: tuple[str, ...]) -> int:
     most = NOTHING
     for value in values:
-        need = VALUES if type(value) is XComArg else needs(value, extensions)
+        need = OUTPUTS if type(value) is XComArg else needs(value, extensions)
         if need > most:
             most = need
     return most
