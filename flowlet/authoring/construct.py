@@ -19,6 +19,9 @@ from flowlet.errors import DagError
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
 
+#: The operators whose `__init__` goes on, innermost last.
+_IN_THE_MAKING: list[BaseOperator] = []
+
 _ALSO_KNOWN = ("task_id", "dag", "task_group", "default_args")
 
 
@@ -31,19 +34,29 @@ def completed(init: Callable[..., None]) -> Callable[..., None]:
         nonlocal signature
         if signature is None:
             signature = Signature.of(init).without_first()
-        outermost = self._site is None
-        if outermost:
-            self._site = places.site_of(sys._getframe(1))
-            if args:
-                raise _positional(self, args)
-            _merge_default_args(kwargs)
-        if not args:
-            _fill(self, signature, kwargs)
-        init(self, *args, **kwargs)
-        if outermost:
-            self._link_fields()
+        if self._site is not None:  # called by the `__init__` of a subclass
+            if not args:
+                _fill(self, signature, kwargs)
+            init(self, *args, **kwargs)
+            return
+        object.__setattr__(self, "_site", places.site_of(sys._getframe(1)))
+        if args:
+            raise _positional(self, args)
+        _merge_default_args(kwargs)
+        _fill(self, signature, kwargs)
+        _IN_THE_MAKING.append(self)
+        try:
+            init(self, **kwargs)
+        finally:
+            _IN_THE_MAKING.remove(self)
+        self._link_fields()
 
     return __init__
+
+
+def is_being_made(operator: BaseOperator) -> bool:
+    """Whether its `__init__` goes on."""
+    return any(other is operator for other in _IN_THE_MAKING)
 
 
 def _merge_default_args(kwargs: dict[str, Any]) -> None:

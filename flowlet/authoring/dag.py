@@ -213,7 +213,7 @@ class DAG:
                 f" ({places.spell(task._site)})"
             )
         self.task_dict[task_id] = task
-        task._dag = self
+        object.__setattr__(task, "_dag", self)
         if "__" in task_id:
             base, number = ids.split_number(task_id)
             self._suffixes[base] = max(number, self._suffixes.get(base, 0))

@@ -126,10 +126,10 @@ class TaskGroup(DependencyMixin):
     def add(self, task: BaseOperator) -> BaseOperator:
         """Take a new task in, under its full id."""
         if self.group_id:
-            task.task_id = ids.check_id("task", self.child_id(task.task_id), task._site)
+            object.__setattr__(task, "task_id", ids.check_id("task", self.child_id(task.task_id), task._site))
         self.dag._register(task)
         self.children[task.task_id] = task
-        task._group = self
+        object.__setattr__(task, "_group", self)
         return task
 
     def iter_tasks(self) -> Iterator[BaseOperator]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from flowlet.authoring import dates, ids, places, stack
 from flowlet.authoring.arguments import CHECKS
-from flowlet.authoring.construct import completed, unknown_argument
+from flowlet.authoring.construct import completed, is_being_made, unknown_argument
 from flowlet.authoring.context import CURRENT
 from flowlet.authoring.relatives import Relatives
 from flowlet.authoring.rules import TriggerRule, WeightRule
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.params import ParamsDict
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})  # values that refer to nothing
+_set = object.__setattr__  # what the operator keeps of itself, nobody has to be told of
 _KEPT_UNDER = {"pre_execute": "_pre_execute_hook", "post_execute": "_post_execute_hook"}
 
 
@@ -128,7 +129,7 @@ class BaseOperator(Relatives):
         defaults = given.pop("default_args", None)
         if defaults:
             given = {**{name: value for name, value in defaults.items() if name in CHECKS}, **given}
-        self.task_id = ids.check_id("task", task_id, self._site)
+        _set(self, "task_id", ids.check_id("task", task_id, self._site))
         home = stack.home(dag, group)
         if home is not None:
             home.add(self)
@@ -146,7 +147,7 @@ class BaseOperator(Relatives):
                 raise self._refuse(f"{name} {error}") from None
             name = _KEPT_UNDER.get(name, name)  # noqa: PLW2901  the same argument, by the name it is kept under
             if kept is not getattr(self, name):
-                setattr(self, name, kept)
+                _set(self, name, kept)
         if "start_date" in given or "end_date" in given:
             self._read_dates()
         if self.wait_for_downstream and not self.depends_on_past:
@@ -161,7 +162,7 @@ class BaseOperator(Relatives):
                 continue
             try:
                 zone = self._dag.timezone if self._dag else dates.zone_of(dates.default_timezone())
-                setattr(self, name, dates.aware(moment, zone))
+                _set(self, name, dates.aware(moment, zone))
             except (TypeError, ValueError) as error:
                 raise self._refuse(f"{name} {error}") from None
 
@@ -182,6 +183,19 @@ class BaseOperator(Relatives):
             raise self._refuse(f"python_callable must be callable, not {value!r}")
         found: Callable[..., Any] = value
         return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What is said of a task later holds as if it had been said at first: its DAG's spec is made anew, and
+        an XComArg in a template field is an edge (Airflow: `BaseOperator.__setattr__`)."""
+        _set(self, name, value)
+        dag = self._dag
+        if dag is None or name[0] == "_" or (dag._compiled is None and type(value) in _PLAIN):
+            return
+        if dag.task_dict.get(self.task_id) is not self or is_being_made(self):
+            return  # the copy of an attempt, or one whose `__init__` goes on
+        dag._compiled = None
+        if name in self.template_fields:
+            self._link(value)
 
     def _link_fields(self) -> None:
         """An XComArg in a template field is an edge."""
@@ -281,11 +295,11 @@ class BaseOperator(Relatives):
         if self._down:
             self._down.append(other)  # type: ignore[attr-defined]  # the empty default apart, it is a list
         else:
-            self._down = [other]
+            _set(self, "_down", [other])
         if other._up:
             other._up.append(self)  # type: ignore[attr-defined]  # the empty default apart, it is a list
         else:
-            other._up = [self]
+            _set(other, "_up", [self])
 
     def _share_dag(self, other: BaseOperator) -> None:
         """A task without a DAG follows the one that it is joined with (as in Airflow)."""

@@ -191,7 +191,10 @@ def big() -> DAG:
         "big", schedule="0 6 * * *", start_date=datetime(2024, 1, 1, tzinfo=BERLIN), catchup=True, max_active_runs=3,
         dagrun_timeout=timedelta(hours=2), tags=["b", "a"], description="d", doc_md="# doc", params={"x": Param(1)},
     ) as d:  # fmt: skip
-        one = PythonOperator(task_id="one", python_callable=print, retries=3, retry_delay=60, pool="p", owner="ann")
+        one = PythonOperator(
+            task_id="one", python_callable=print, retries=3, retry_delay=60, retry_exponential_backoff=True, pool="p",
+            owner="ann",
+        )  # fmt: skip
         two = BashOperator(task_id="two", bash_command="true", trigger_rule="all_done", execution_timeout=timedelta(1))
         one >> two
     return d
@@ -202,11 +205,12 @@ def test_a_spec_tells_what_was_said_and_nothing_of_the_rest() -> None:
     assert (spec.dag_id, spec.catchup, spec.max_active_runs, spec.tags) == ("big", True, 3, ("a", "b"))
     assert (spec.dagrun_timeout, spec.params, spec.description) == (7_200_000_000, {"x": 1}, "d")
     one, two = spec.tasks
+    assert one.retry_multiplier == 2.0
     assert (one.retries, one.retry_delay, one.pool, one.owner) == (3, 60_000_000, "p", "ann")
     assert (two.trigger_rule, two.execution_timeout) == ("all_done", 86_400_000_000)
     assert (one.downstream, two.upstream, one.operator) == ((1,), (0,), "PythonOperator")
     assert spec.file == __file__
-    assert "retry_multiplier" not in spec.to_json()
+    assert "retry_multiplier" not in DagSpec(dag_id="d", tasks=(two,)).to_json()
 
 
 def test_a_spec_survives_json_and_pickle() -> None:
@@ -226,6 +230,43 @@ def test_the_same_file_gives_the_same_hash_and_any_change_another() -> None:
     again = first.spec.hash
     first.max_active_runs = 4
     assert first.spec.hash != again
+
+
+def test_what_is_said_of_a_task_later_counts() -> None:
+    dag = big()
+    before = dag.spec
+    dag.get_task("one").retries = 7
+    assert dag.spec.by_id["one"].retries == 7
+    assert dag.spec.hash != before.hash
+
+
+def test_what_an_attempt_writes_on_its_operator_does_not() -> None:
+    class Writing(BaseOperator):
+        template_fields = ("field",)
+        field: Any = None
+
+        def execute(self, context: Any) -> None:
+            self.retries = 5
+            self.field = [self.output]
+
+    with DAG("d") as dag:
+        Writing(task_id="one", retries=1)
+    before = dag.spec
+    assert dag.test().state == "success"
+    assert dag.spec is before
+
+
+def test_an_operator_that_fails_to_be_made_leaves_nothing_behind() -> None:
+    class Half(BaseOperator):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            raise ValueError("half")
+
+    with DAG("d") as dag:
+        with pytest.raises(ValueError, match="half"):
+            Half(task_id="one")
+        dag.get_task("one").retries = 2
+    assert dag.spec.by_id["one"].retries == 2
 
 
 def test_xcom_args_spell_the_template_that_pulls_them() -> None:

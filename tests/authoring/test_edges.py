@@ -130,6 +130,16 @@ def test_outputs_in_arguments_are_edges_however_deep(dag: DAG) -> None:
     assert edges(dag) == {"ax", "bx", "cy", "ay"}
 
 
+def test_an_output_that_is_assigned_later_is_an_edge_too(dag: DAG) -> None:
+    a, b = tasks("ab")
+    x = PythonOperator(task_id="x", python_callable=print)
+    assert dag.spec.by_id["x"].upstream == ()
+    x.op_args = [a.output]
+    x.op_kwargs = {"k": [b.output]}
+    assert edges(dag) == {"ax", "bx"}
+    assert dag.spec.by_id["x"].upstream == (0, 1)
+
+
 def test_relatives_are_found_however_far(dag: DAG) -> None:
     a, b, c, d = tasks("abcd")
     a >> [b, c] >> d

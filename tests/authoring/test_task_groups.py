@@ -177,8 +177,8 @@ def test_an_empty_group_is_passed_through() -> None:
             pass
         a >> nothing >> b
         c = empty("c")
+        inside >> c  # the end before the beginning
         b >> inside
-        inside >> c
     assert edges(dag) == {("a", "b"), ("b", "c")}
 
 

@@ -152,6 +152,22 @@ def test_any_callable_is_called_as_it_asks(
     assert output_of(run, python_callable, **arguments) == expected
 
 
+@pytest.mark.parametrize(
+    ("python_callable", "on_loop"),
+    [
+        (slowly, True),
+        (functools.partial(functools.partial(slowly, 1), ds="x"), True),
+        (Adder(1).on_loop, True),
+        (Adder(1), False),
+        (print, False),
+        (lambda: slowly(1, ""), False),
+    ],
+)
+def test_what_is_async_is_known_before_it_is_called(python_callable: Callable[..., Any], on_loop: bool) -> None:
+    with DAG("d"):
+        assert PythonOperator(task_id="call", python_callable=python_callable).is_async is on_loop
+
+
 def test_a_coroutine_that_a_plain_function_gives_is_run_to_its_end(run: Run) -> None:
     assert output_of(run, lambda ds: slowly(7, ds)) == [7, "2026-01-01"]
 
