@@ -15,7 +15,7 @@ from flowlet.authoring.spec import DagSpec
 from flowlet.clock import Clock, SystemClock, to_micros
 from flowlet.engine import rows
 from flowlet.engine.run import DagRun
-from flowlet.engine.shield import shielded
+from flowlet.engine.shield import to_the_end
 from flowlet.engine.values import Values, types_in
 from flowlet.errors import EngineClosed, FlowletError, RunNotFound, TaskNotFound
 from flowlet.registry.registry import Registry
@@ -94,6 +94,7 @@ class Engine:
         self._store: Store | None = None
         self._scheduler: Scheduler | None = None
         self._worker: Worker | None = None
+        self._can_execute = False
         self._group: Any = None
         self._server: ControlServer | None = None
         self._calling: set[asyncio.Task[None]] = set()
@@ -112,8 +113,7 @@ class Engine:
         try:
             await self._open(self._store)
         except BaseException:
-            with shielded():
-                await self._store.close()
+            await to_the_end(self._close(self._store, 0.0), name="flowlet:closing")
             raise
         return self
 
@@ -129,6 +129,7 @@ class Engine:
         )  # fmt: skip
         self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
+        self._can_execute = True
         self.executor.on_stall, self.executor.on_short = self._stalled, self._scheduler.wake
         self._worker.on_note = self._noted
         for kind, text in store.found:
@@ -144,24 +145,37 @@ class Engine:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Graceful and bounded: bodies get `grace` seconds, what is left is interrupted and goes on next time."""
         assert self._scheduler is not None and self._store is not None  # noqa: S101  entered
-        with shielded():
-            self._scheduler.drain()
-            await self.executor.close(self._grace if kind is None else 0.0)
-            await self._end_callbacks()
-            self._scheduler.stop()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._grace + 10):
-                    await self.ended.wait()
-            if self._server is not None:
-                await self._server.close()
-            await self._group.__aexit__(None, None, None)
-            if self._worker is not None:
-                self._worker.close()
-            await self._store.close()
+        closing = self._close(self._store, self._grace if kind is None else 0.0)
+        await to_the_end(closing, name="flowlet:closing", hurry=partial(self.executor.close, 0.0))
         failure = self._scheduler.failure
         self._closed = True
         if failure is not None and kind is None and not isinstance(failure, EngineClosed):
             raise failure
+
+    async def _close(self, store: Store, grace: float) -> None:
+        """All that was opened, in the reverse order; `_open` may have come to any point."""
+        try:
+            if self._group is not None:
+                await self._end_work(grace)
+            elif self._can_execute:
+                await self.executor.close(0.0)
+            if self._worker is not None:
+                self._worker.close()
+        finally:
+            await store.close()
+
+    async def _end_work(self, grace: float) -> None:
+        assert self._scheduler is not None  # noqa: S101  made before the group
+        self._scheduler.drain()
+        await self.executor.close(grace)
+        await self._end_callbacks()
+        self._scheduler.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace + 10):
+                await self.ended.wait()
+        if self._server is not None:
+            await self._server.close()
+        await self._group.__aexit__(None, None, None)
 
     async def _run_scheduler(self) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

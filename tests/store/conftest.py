@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from flowlet.runs.moves import (
     SettleTask,
     StartTask,
 )
-from flowlet.store import Store, watch
+from flowlet.store import Store, sqlite, watch
 
 NOON = 1_767_268_800_000_000  # 2026-01-01T12:00Z
 
@@ -121,3 +122,57 @@ async def store(request: Any, path: Path, anyio_backend: str) -> AsyncIterator[S
 async def file_store(path: Path, anyio_backend: str) -> AsyncIterator[Store]:
     async with await Store.open(path, durability="process", clock=SystemClock()) as opened:
         yield opened
+
+
+class Trouble:
+    """Fails the `at`-th statement from now on, `times` times; `late`: the statement is carried out first."""
+
+    def __init__(self) -> None:
+        self.seen = self.at = self.times = self.code = 0
+        self.late = False
+        self.only = ""
+
+    def arm(self, at: int, code: int, *, times: int = 1, late: bool = False, only: str = "") -> None:
+        self.seen, self.at, self.code, self.times, self.late, self.only = 0, at, code, times, late, only
+
+    def strikes(self, sql: str) -> bool:
+        if not sql.startswith(self.only):
+            return False
+        self.seen += 1
+        if self.times and self.seen >= self.at:
+            self.times -= 1
+            return True
+        return False
+
+    def error(self) -> sqlite3.OperationalError:
+        error = sqlite3.OperationalError("injected")
+        error.sqlite_errorcode, error.sqlite_errorname = self.code, "INJECTED"
+        return error
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
+    """Every statement of every connection goes past it."""
+    trouble = Trouble()
+
+    class Troubled(sqlite3.Connection):
+        def _past(self, function: Any, *args: Any) -> Any:
+            if not trouble.strikes(args[0]):
+                return function(*args)
+            if trouble.late:
+                function(*args)
+            raise trouble.error()
+
+        def execute(self, *args: Any) -> Any:
+            return self._past(super().execute, *args)
+
+        def executemany(self, *args: Any) -> Any:
+            return self._past(super().executemany, *args)
+
+    def connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
+        return sqlite3.connect(
+            database, uri=uri, timeout=0.05, isolation_level=None, check_same_thread=False, factory=Troubled
+        )
+
+    monkeypatch.setattr(sqlite, "_connect", connect)
+    return trouble

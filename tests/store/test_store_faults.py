@@ -32,60 +32,6 @@ ERRORS: dict[str, tuple[int, type[StoreError]]] = {
 }
 
 
-class Trouble:
-    """Fails the `at`-th statement from now on, `times` times; `late`: the statement is carried out first."""
-
-    def __init__(self) -> None:
-        self.seen = self.at = self.times = self.code = 0
-        self.late = False
-        self.only = ""
-
-    def arm(self, at: int, code: int, *, times: int = 1, late: bool = False, only: str = "") -> None:
-        self.seen, self.at, self.code, self.times, self.late, self.only = 0, at, code, times, late, only
-
-    def strikes(self, sql: str) -> bool:
-        if not sql.startswith(self.only):
-            return False
-        self.seen += 1
-        if self.times and self.seen >= self.at:
-            self.times -= 1
-            return True
-        return False
-
-    def error(self) -> sqlite3.OperationalError:
-        error = sqlite3.OperationalError("injected")
-        error.sqlite_errorcode, error.sqlite_errorname = self.code, "INJECTED"
-        return error
-
-
-@pytest.fixture
-def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
-    """Every statement of every connection goes past it."""
-    trouble = Trouble()
-
-    class Troubled(sqlite3.Connection):
-        def _past(self, function: Any, *args: Any) -> Any:
-            if not trouble.strikes(args[0]):
-                return function(*args)
-            if trouble.late:
-                function(*args)
-            raise trouble.error()
-
-        def execute(self, *args: Any) -> Any:
-            return self._past(super().execute, *args)
-
-        def executemany(self, *args: Any) -> Any:
-            return self._past(super().executemany, *args)
-
-    def connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
-        return sqlite3.connect(
-            database, uri=uri, timeout=0.05, isolation_level=None, check_same_thread=False, factory=Troubled
-        )
-
-    monkeypatch.setattr(sqlite, "_connect", connect)
-    return trouble
-
-
 def rich(writing: Any) -> Moves:
     """A turn with nearly every kind of move, after `writing().dag().run(1).task(1).start(1)`."""
     turn = writing().dag("other").run(2, state="queued").task(2, 2).task(3, 2)
@@ -128,7 +74,7 @@ def place(request: Any, path: Path) -> Any:
     return ":memory:" if request.param == "memory" else path
 
 
-async def test_the_turn_has_that_many_statements(trouble: Trouble, writing: Any) -> None:
+async def test_the_turn_has_that_many_statements(trouble: Any, writing: Any) -> None:
     async with await begun(":memory:", writing) as store:
         trouble.seen = 0
         await store.commit(rich(writing))
@@ -137,7 +83,7 @@ async def test_the_turn_has_that_many_statements(trouble: Trouble, writing: Any)
 
 @pytest.mark.parametrize("late", [False, True], ids=["instead", "after"])
 @pytest.mark.parametrize("name", ERRORS)
-async def test_an_error_at_any_statement_once(place: Any, trouble: Trouble, writing: Any, name: str, late: bool) -> None:
+async def test_an_error_at_any_statement_once(place: Any, trouble: Any, writing: Any, name: str, late: bool) -> None:
     code, kind = ERRORS[name]
     wanted = await expected(writing)
     for at in range(1, STATEMENTS + 1):
@@ -156,7 +102,7 @@ async def test_an_error_at_any_statement_once(place: Any, trouble: Trouble, writ
 
 @pytest.mark.parametrize("late", [False, True], ids=["instead", "after"])
 @pytest.mark.parametrize("name", ERRORS)
-async def test_an_error_that_stays_for_a_while(place: Any, trouble: Trouble, writing: Any, name: str, late: bool) -> None:
+async def test_an_error_that_stays_for_a_while(place: Any, trouble: Any, writing: Any, name: str, late: bool) -> None:
     code, kind = ERRORS[name]
     wanted = await expected(writing)
     async with await begun(place, writing) as store:
@@ -175,7 +121,7 @@ async def test_an_error_that_stays_for_a_while(place: Any, trouble: Trouble, wri
 
 @pytest.mark.parametrize("late", [False, True], ids=["instead", "after"])
 async def test_moves_may_have_grown_when_they_are_committed_again(
-    place: Any, trouble: Trouble, writing: Any, late: bool
+    place: Any, trouble: Any, writing: Any, late: bool
 ) -> None:
     """Whether the failed COMMIT reached the file or not, each move is applied exactly once."""
     async with await begun(place, writing) as store:
@@ -192,7 +138,7 @@ async def test_moves_may_have_grown_when_they_are_committed_again(
 
 
 async def test_a_second_error_does_not_forget_what_the_first_one_left_on_file(
-    place: Any, trouble: Trouble, writing: Any
+    place: Any, trouble: Any, writing: Any
 ) -> None:
     async with await begun(place, writing) as store:
         turn = writing().end(1).xcom(1, "first")
@@ -207,7 +153,7 @@ async def test_a_second_error_does_not_forget_what_the_first_one_left_on_file(
         assert [row[0] for row in await store.fetch("last_runs_of_all", limit=9)] == [3, 2, 1]
 
 
-async def test_other_moves_do_not_pass_those_whose_end_is_unknown(place: Any, trouble: Trouble, writing: Any) -> None:
+async def test_other_moves_do_not_pass_those_whose_end_is_unknown(place: Any, trouble: Any, writing: Any) -> None:
     async with await begun(place, writing) as store:
         moves = writing().end(1).moves
         trouble.arm(4, sqlite3.SQLITE_IOERR, late=True)
@@ -219,7 +165,7 @@ async def test_other_moves_do_not_pass_those_whose_end_is_unknown(place: Any, tr
         assert await store.commit(writing().run(5).moves) == []
 
 
-async def test_retention_passes_a_commit_whose_end_is_unknown(place: Any, trouble: Trouble, writing: Any) -> None:
+async def test_retention_passes_a_commit_whose_end_is_unknown(place: Any, trouble: Any, writing: Any) -> None:
     async with await begun(place, writing) as store:
         moves = writing().end(1).moves
         trouble.arm(4, sqlite3.SQLITE_IOERR, late=True)
@@ -230,7 +176,7 @@ async def test_retention_passes_a_commit_whose_end_is_unknown(place: Any, troubl
         assert (await store.fetch("tasks_of_run", run=1))[0][4] == "success"
 
 
-async def test_conflicts_are_told_even_if_the_commit_had_to_be_repeated(place: Any, trouble: Trouble, writing: Any) -> None:
+async def test_conflicts_are_told_even_if_the_commit_had_to_be_repeated(place: Any, trouble: Any, writing: Any) -> None:
     async with await begun(place, writing) as store:
         moves = writing().end(1).end_run(99).moves
         trouble.arm(1, sqlite3.SQLITE_IOERR, late=True, only="COMMIT")
@@ -243,7 +189,7 @@ async def test_conflicts_are_told_even_if_the_commit_had_to_be_repeated(place: A
 
 
 async def test_after_an_io_error_the_file_is_opened_anew_and_checked(
-    path: Path, trouble: Trouble, writing: Any, monkeypatch: pytest.MonkeyPatch
+    path: Path, trouble: Any, writing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
     async with await begun(path, writing) as store:
@@ -259,7 +205,7 @@ async def test_after_an_io_error_the_file_is_opened_anew_and_checked(
         assert store._ledger.connection is not first
 
 
-async def test_a_damaged_database_in_memory_is_not_a_passing_trouble(trouble: Trouble, writing: Any) -> None:
+async def test_a_damaged_database_in_memory_is_not_a_passing_trouble(trouble: Any, writing: Any) -> None:
     async with await begun(":memory:", writing) as store:
         trouble.arm(3, sqlite3.SQLITE_CORRUPT)
         with pytest.raises(StoreUnfit, match="restore a backup"):
@@ -268,7 +214,7 @@ async def test_a_damaged_database_in_memory_is_not_a_passing_trouble(trouble: Tr
 
 @pytest.mark.parametrize("is_damaged", [False, True])
 async def test_a_page_that_could_not_be_read_is_looked_at_again(
-    path: Path, trouble: Trouble, writing: Any, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+    path: Path, trouble: Any, writing: Any, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
 ) -> None:
     """SQLite calls a file malformed whose disk gave an error; only a second look tells which of the two it was."""
 
