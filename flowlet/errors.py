@@ -65,6 +65,18 @@ class XComNotFound(FlowletError, LookupError):
     """A task asked for a value that its upstream did not push."""
 
 
+class XComForMappingNotPushed(FlowletError):
+    """A task over which others are mapped returned nothing (Airflow's name)."""
+
+
+class UnmappableXComTypePushed(FlowletError, TypeError):
+    """A task over which others are mapped returned what is no collection (Airflow's name)."""
+
+
+class UnmappableXComLengthPushed(FlowletError, ValueError):
+    """A task over which others are mapped returned too many items (Airflow's name)."""
+
+
 class RunExists(FlowletError):
     """That run_id or logical date is taken by another run of the DAG."""
 

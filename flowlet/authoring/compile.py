@@ -95,9 +95,23 @@ def _task_specs(dag: DAG, compiled: Compiled) -> tuple[TaskSpec, ...]:
         index[number] = place
     ups = [tuple(sorted([index[up] for up in upstream[number]])) for number in order]
     downs = topology.reverse(ups)
-    return tuple(
+    specs = tuple(
         task_spec(tasks[number], place, ups[place], tuple(downs[place])) for place, number in enumerate(order)
     )
+    _add_mappings(specs, [tasks[number] for number in order])
+    return specs
+
+
+def _add_mappings(specs: tuple[TaskSpec, ...], tasks: list[BaseOperator]) -> None:
+    """What mapped tasks, and the tasks of mapped groups, are mapped over."""
+    place: dict[BaseOperator, int] = {}
+    for spec, task in zip(specs, tasks, strict=True):
+        group = None if task._group is None or task._group.is_root else task.mapped_group
+        if task.is_mapped or group is not None:
+            place = place or {other: number for number, other in enumerate(tasks)}
+            over: Any = task.over if group is None else group.mapped_over  # type: ignore[attr-defined]  # a MappedOperator
+            spec.mapping = over.lengths(place)
+            spec.map_group = None if group is None else group.group_id
 
 
 # -- one task --------------------------------------------------------------------------------------------
@@ -143,6 +157,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "is_setup": ("is_setup", _same),
     "is_teardown": ("is_teardown", _same),
     "on_failure_fail_dagrun": ("on_failure_fail_dagrun", _same),
+    "is_map_source": ("is_map_source", _same),
 }
 
 

@@ -12,6 +12,7 @@ from flowlet.errors import DagError, DuplicateTaskId
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
+    from flowlet.authoring.expand_input import ExpandInput
     from flowlet.authoring.operator import BaseOperator
 
 
@@ -44,6 +45,8 @@ class TaskGroup(DependencyMixin):
         self.doc_md = doc_md
         self.ui_color = ui_color
         self.ui_fgcolor = ui_fgcolor
+        self.mapped_over: ExpandInput | None = None
+        """What its tasks are mapped over together, if they are."""
         self.children: dict[str, BaseOperator | TaskGroup] = {}
         self._ups: list[DependencyMixin] = []
         self._downs: list[DependencyMixin] = []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Generic, NoReturn, ParamSpec, Self, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, ParamSpec, Self, overload
 
+from flowlet.authoring import places
+from flowlet.authoring.calls import signature_of
+from flowlet.authoring.expand_input import ExpandInput, ListOfDicts, MappedArgument
 from flowlet.authoring.group import TaskGroup
-from flowlet.authoring.xcom_arg import mapping_comes_later
+from flowlet.errors import DagError
 
 P = ParamSpec("P")
 
@@ -15,13 +18,19 @@ P = ParamSpec("P")
 class GroupFunction(Generic[P]):
     """A function that becomes a TaskGroup each time it is called inside a DAG; a second call gets `__1`."""
 
-    def __init__(self, function: Callable[P, Any], arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[P, Any], arguments: dict[str, Any], given: dict[str, Any] | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.arguments = arguments
+        self.given = given or {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """What the function returns (so that edges bind to it), or the group if it returns None."""
+        return self._make(args, kwargs, None)
+
+    def _make(self, args: Sequence[Any], kwargs: Mapping[str, Any], over: ExpandInput | None) -> Any:
         wanted = {
             "group_id": self.function.__name__,
             "tooltip": (self.function.__doc__ or "").strip(),
@@ -29,24 +38,54 @@ class GroupFunction(Generic[P]):
             **self.arguments,
         }
         with TaskGroup(**wanted) as group:
+            group.mapped_over = over
             returned = self.function(*args, **kwargs)
+        if over is not None:
+            _close_mapped(group, over)
         return group if returned is None else returned
 
     def override(self, **arguments: Any) -> Self:
         """The same function with other arguments for its group."""
-        return type(self)(self.function, {**self.arguments, **arguments})
+        return type(self)(self.function, {**self.arguments, **arguments}, self.given)
 
-    def expand(self, **_: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.function.__name__}.expand()")
+    def partial(self, **kwargs: Any) -> Self:
+        """The arguments that do not differ between the instances of a mapped group."""
+        return type(self)(self.function, self.arguments, {**self.given, **kwargs})
 
-    def expand_kwargs(self, *_: Any, **__: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.function.__name__}.expand_kwargs()")
+    def expand(self, **mapped: Any) -> Any:
+        """All tasks of the group once for every combination of an item of each argument."""
+        twice = sorted(self.given.keys() & mapped.keys())
+        if twice:
+            raise DagError(f"{self._what}: {twice[0]!r} is given to partial() and mapped too ({places.spell(places.here())})")
+        over = ExpandInput.checked(mapped, self._what)
+        return self._make((), {**self.given, **{name: MappedArgument(over, name) for name in mapped}}, over)
 
-    def partial(self, **_: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.function.__name__}.partial()")
+    def expand_kwargs(self, kwargs: Any) -> Any:
+        """All tasks of the group once for each dict of arguments."""
+        over = ListOfDicts.of(kwargs, self._what)
+        names = signature_of(self.function).names
+        arguments = {name: MappedArgument(over, name) for name in names if name not in self.given}
+        return self._make((), {**self.given, **arguments}, over)
+
+    @property
+    def _what(self) -> str:
+        return f"@task_group {self.function.__name__}"
+
+
+def _close_mapped(group: TaskGroup, over: ExpandInput) -> None:
+    """Its sources come before it, and nothing in it is mapped again (as in Airflow)."""
+    for task in group.iter_tasks():
+        if task.is_mapped:
+            raise task._refuse("a mapped task cannot stand in a mapped group")
+    outer = group.parent_group
+    while outer is not None:
+        if outer.mapped_over is not None:
+            raise DagError(f"the mapped group {group.group_id!r} cannot stand in the mapped group {outer.group_id!r}")
+        outer = outer.parent_group
+    for operator, _ in over.iter_references():
+        operator.is_map_source = True
+        for root in group.get_roots():
+            operator._before(root)
 
 
 @overload

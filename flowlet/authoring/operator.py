@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flowlet.authoring import dates, ids, places, stack
 from flowlet.authoring.arguments import CHECKS
@@ -15,7 +15,7 @@ from flowlet.authoring.construct import completed, is_being_made, unknown_argume
 from flowlet.authoring.context import CURRENT
 from flowlet.authoring.relatives import Relatives
 from flowlet.authoring.rules import TriggerRule, WeightRule
-from flowlet.authoring.xcom_arg import XComArg, iter_resolvables, mapping_comes_later
+from flowlet.authoring.xcom_arg import XComArg, iter_resolvables
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.context import Context
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.group import TaskGroup
+    from flowlet.authoring.mapped import OperatorPartial
     from flowlet.authoring.params import ParamsDict
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})  # values that refer to nothing
@@ -54,6 +55,8 @@ class BaseOperator(Relatives):
     operator_extra_links: ClassVar[Sequence[Any]] = ()
     custom_operator_name: ClassVar[str | None] = None
     """How the class calls itself in lists, where that is not its name: `@task`."""
+    is_mapped: ClassVar[bool] = False
+    """It stands for as many instances as it is mapped over."""
     is_sensor: ClassVar[bool] = False
     """It is executed again as long as it raises PokeAgain, and says when (`next_poke_at`)."""
 
@@ -111,6 +114,8 @@ class BaseOperator(Relatives):
     is_setup: bool = False
     is_teardown: bool = False
     on_failure_fail_dagrun: bool = False
+    is_map_source: bool = False
+    """Some mapping hangs on the length of what it returns."""
 
     _dag: DAG | None = None
     _group: TaskGroup | None = None
@@ -386,12 +391,22 @@ class BaseOperator(Relatives):
             if hasattr(self, field):
                 setattr(self, field, self.render_template(getattr(self, field), context))
 
-    # -- what comes later -----------------------------------------------------------------------------
+    # -- mapping ---------------------------------------------------------------------------------------
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{cls.__name__}.partial(task_id={kwargs.get('task_id')!r})")
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """The arguments that all instances of a mapped task share; then `.expand(...)` with those that differ."""
+        from flowlet.authoring.mapped import OperatorPartial
+
+        return OperatorPartial(cls, kwargs)
+
+    @property
+    def mapped_group(self) -> TaskGroup | None:
+        """The mapped group that it is in, or None."""
+        group = self._group
+        while group is not None and group.mapped_over is None:
+            group = group.parent_group
+        return group
 
     def __repr__(self) -> str:
         return f"<Task({self.task_type}): {self.task_id}>"

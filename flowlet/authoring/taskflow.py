@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from flowlet.authoring import ids, places, stack
 from flowlet.authoring.calls import signature_of
 from flowlet.authoring.context import CONTEXT_KEYS
-from flowlet.authoring.xcom_arg import XComArg, mapping_comes_later
+from flowlet.authoring.expand_input import ExpandInput, ListOfDicts
+from flowlet.authoring.xcom_arg import XComArg
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
+    from flowlet.authoring.group import TaskGroup
     from flowlet.authoring.operator import BaseOperator
 
 P = ParamSpec("P")
@@ -50,25 +52,33 @@ class TaskFunction(Generic[P, R]):
         self._task_id: str = arguments.get("task_id") or self.__name__
         self._many: bool | None = arguments.get("multiple_outputs")
         self._checked: set[tuple[int, tuple[str, ...]]] = set()
+        self._partial: dict[str, Any] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """A new task in the open DAG; gives its output."""
-        given = self.kwargs
-        group = stack.home(given.get("dag"), given.get("task_group"))
+        group = self._home()
+        if (shape := (len(args), tuple(kwargs))) not in self._checked:
+            self._check_call(args, kwargs)
+            self._checked.add(shape)
+        task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
+        call = {"python_callable": self.function, "op_args": args, "op_kwargs": kwargs}
+        return XComArg(self.operator_class(**{**self._arguments(), **call, "task_id": task_id}))
+
+    def _home(self) -> TaskGroup:
+        """The open group."""
+        group = stack.home(self.kwargs.get("dag"), self.kwargs.get("task_group"))
         if group is None:
             raise DagError(
                 f"task {self._task_id!r} is called outside of a DAG: call it inside `with DAG(...)` or a @dag"
                 f" function; the plain function is {self.__name__}.function ({places.spell(places.here())})"
             )
-        if (shape := (len(args), tuple(kwargs))) not in self._checked:
-            self._check_call(args, kwargs)
-            self._checked.add(shape)
+        return group
+
+    def _arguments(self) -> dict[str, Any]:
+        """The operator's, the call apart."""
         if self._many is None:
             self._many = self.pushes_many and returns_mapping(self.function)
-        more = {"multiple_outputs": True} if self._many else {}
-        task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
-        call = {"python_callable": self.function, "op_args": args, "op_kwargs": kwargs}
-        return XComArg(self.operator_class(**{**given, **more, **call, "task_id": task_id}))
+        return {**self.kwargs, "multiple_outputs": True} if self._many else self.kwargs
 
     def _check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         complaint = self._signature.complaint(args, kwargs, CONTEXT_KEYS)
@@ -87,17 +97,48 @@ class TaskFunction(Generic[P, R]):
             self.function, self.operator_class, {**self.kwargs, **arguments}, pushes_many=self.pushes_many
         )
 
-    def expand(self, **_: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.__name__}.expand()")
+    def partial(self, **kwargs: Any) -> Self:
+        """The arguments that do not differ between the instances of a mapped task; then `.expand(...)`."""
+        for name in kwargs:
+            self._check_name(name)
+        twin = self.override()
+        twin._partial = {**self._partial, **kwargs}
+        return twin
 
-    def expand_kwargs(self, *_: Any, **__: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.__name__}.expand_kwargs()")
+    def expand(self, **mapped: Any) -> XComArg:
+        """A task that runs once for every combination of an item of each argument; gives its outputs."""
+        for name in mapped:
+            self._check_name(name)
+            if name in self._partial:
+                raise self._wrong(f"argument {name!r} is given to partial() and mapped too")
+        over = ExpandInput.checked(mapped, f"@task {self.__name__}")
+        self._check_call((), {**self._partial, **mapped})
+        return self._map(over)
 
-    def partial(self, **_: Any) -> NoReturn:
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"{self.__name__}.partial()")
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> XComArg:  # noqa: ARG002  Airflow's signature
+        """The same, with the arguments of each instance in a dict of their own."""
+        over = ListOfDicts.of(kwargs, f"@task {self.__name__}")
+        for row in over.rows if isinstance(over.rows, (list, tuple)) else ():
+            for name in row if isinstance(row, Mapping) else ():
+                self._check_name(name)
+        return self._map(over)
+
+    def _map(self, over: ExpandInput) -> XComArg:
+        from flowlet.authoring.mapped import MappedOperator
+
+        group = self._home()
+        task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
+        arguments = {**self._arguments(), "python_callable": self.function, "op_kwargs": self._partial, "task_id": task_id}
+        node = MappedOperator(operator_class=self.operator_class, partial_kwargs=arguments, over=over, as_op_kwargs=True)
+        return XComArg(node)
+
+    def _check_name(self, name: str) -> None:
+        if name in CONTEXT_KEYS or (name not in self._signature.names and not self._signature.takes_any_keyword):
+            filled = " is filled from the task's context" if name in CONTEXT_KEYS else " is none of its arguments"
+            raise self._wrong(f"{name!r}{filled}")
+
+    def _wrong(self, what: str) -> DagError:
+        return DagError(f"task {self._task_id!r} ({self.__name__}) cannot be mapped so: {what} ({places.spell(places.here())})")
 
     def __repr__(self) -> str:
         return f"<@task function {self.__name__}>"

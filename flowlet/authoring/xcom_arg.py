@@ -5,7 +5,7 @@ Using one in a task's template fields or arguments makes the edge (Airflow: sdk/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowlet.authoring import places
@@ -15,6 +15,7 @@ from flowlet.errors import DagError, XComNotFound
 
 if TYPE_CHECKING:
     from flowlet.authoring.context import Context
+    from flowlet.authoring.derived_args import Derived
     from flowlet.authoring.operator import BaseOperator
 
 _MISSING = object()
@@ -57,9 +58,12 @@ class XComArg(ResolveMixin, DependencyMixin):
     def resolve(self, context: Context) -> Any:
         """The pushed value. Nothing returned is None; another key that was not pushed is XComNotFound.
 
-        A task with `multiple_outputs` that was skipped, or whose dict lacks the key, gives None.
+        A task with `multiple_outputs` that was skipped, or whose dict lacks the key, gives None. Of a mapped
+        task it is the list of all that its instances pushed.
         """
         operator = self.operator
+        if operator.is_mapped or operator.mapped_group is not None:
+            return context["ti"].pull_mapped(operator, self.key)
         value = context["ti"].xcom_pull(task_ids=operator.task_id, key=self.key, default=_MISSING)
         if value is not _MISSING:
             return value
@@ -92,24 +96,23 @@ class XComArg(ResolveMixin, DependencyMixin):
     def __repr__(self) -> str:
         return f"XComArg({self.operator!r}, {self.key!r})"
 
-    def map(self, f: Any) -> NoReturn:  # noqa: ARG002  Airflow's signature
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"XComArg.map on task {self.operator.task_id!r}")
+    def map(self, f: Callable[[Any], Any]) -> Derived:
+        """Every item handed through `f`, for `expand()`."""
+        from flowlet.authoring.derived_args import MapXComArg
 
-    def zip(self, *others: Any, fillvalue: Any = None) -> NoReturn:  # noqa: ARG002  Airflow's signature
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"XComArg.zip on task {self.operator.task_id!r}")
+        return MapXComArg(self, f)
 
-    def concat(self, *others: Any) -> NoReturn:  # noqa: ARG002  Airflow's signature
-        """Not before dynamic mapping."""
-        raise mapping_comes_later(f"XComArg.concat on task {self.operator.task_id!r}")
+    def zip(self, *others: Any, **fill: Any) -> Derived:
+        """Tuples of the items of this output and of the others; `fillvalue=` goes on to the longest."""
+        from flowlet.authoring.derived_args import NOTHING, ZipXComArg
 
+        return ZipXComArg([self, *others], fill.get("fillvalue", NOTHING))
 
-def mapping_comes_later(what: str) -> DagError:
-    """The refusal of what this version cannot do yet."""
-    return DagError(
-        f"{what} comes with dynamic mapping, which this version does not have ({places.spell(places.here())})"
-    )
+    def concat(self, *others: Any) -> Derived:
+        """The items of this output, then those of the others."""
+        from flowlet.authoring.derived_args import ConcatXComArg
+
+        return ConcatXComArg([self, *others])
 
 
 def iter_resolvables(value: Any) -> Iterator[ResolveMixin]:

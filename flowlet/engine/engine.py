@@ -337,7 +337,7 @@ class Engine:
         dag_id: str,
         *,
         conf: Mapping[str, Any] | None = None,
-        logical_date: datetime | None = _UNSET,
+        logical_date: datetime | str | None = _UNSET,
         run_id: str | None = None,
     ) -> DagRun:
         """Make a run; it is on file when this returns.
@@ -474,9 +474,16 @@ class Engine:
         return self._scheduler, self._store
 
 
-def _moment(date: datetime | None) -> int | None:
+def _moment(date: datetime | str | None) -> int | None:
     if date is None:
         return None
+    if isinstance(date, str):
+        try:
+            date = datetime.fromisoformat(date)
+        except ValueError:
+            raise FlowletError(f"logical_date {date!r} is no ISO 8601 date") from None
+    if not isinstance(date, datetime):
+        raise FlowletError(f"logical_date must be a datetime, ISO 8601 text or None, not {type(date).__name__}")
     if date.tzinfo is None:
         from flowlet.authoring.dates import default_timezone, zone_of
 

@@ -30,6 +30,8 @@ class Values:
                 if name == key:
                     return text
             return None
+        if ti is None and map_index < 0 and self._active_instances(dag_id, run_id, task_id):
+            return None
         rows = self._store.fetch_now(
             "xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index, key=key
         )

@@ -21,7 +21,7 @@ async def run_dag(
     dag: DAG,
     *,
     conf: Mapping[str, Any] | None = None,
-    logical_date: datetime | None = _UNSET,
+    logical_date: datetime | str | None = _UNSET,
     run_id: str | None = None,
     db: str | Path = ":memory:",
     **options: Any,
@@ -36,7 +36,7 @@ async def run_dag(
 def test_dag(
     dag: DAG,
     *,
-    logical_date: datetime | None = _UNSET,
+    logical_date: datetime | str | None = _UNSET,
     conf: Mapping[str, Any] | None = None,
     run_conf: Mapping[str, Any] | None = None,
     run_id: str | None = None,

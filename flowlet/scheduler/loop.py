@@ -284,7 +284,7 @@ class Scheduler:
         assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
         return Workload(
             ti, entry.dag, run.operators[ti.spec.index], run.facts, ti.map_index, ti.try_number, ti.max_tries,
-            ti.started_at or 0, self.xcoms,
+            ti.started_at or 0, self.xcoms, None, _count(ti),
         )  # fmt: skip
 
     def _fail(self, error: BaseException) -> None:
@@ -326,6 +326,11 @@ def _facts(run: ActiveRun) -> RunFacts:
         run.dag_id, run.run_id, run.run_type, run.logical_date, run.interval_start, run.interval_end, run.run_after,
         run.started_at, run.conf_value,
     )  # fmt: skip
+
+
+def _count(ti: TaskInstance) -> int | None:
+    """How many instances a mapped task has."""
+    return None if ti.map_index < 0 else len(ti.run.tasks[ti.spec.index].instances or ())
 
 
 def _answer(reply: asyncio.Future[Any], answer: Any) -> None:

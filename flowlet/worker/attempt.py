@@ -15,6 +15,7 @@ from flowlet.authoring.context import CURRENT, RETURN_KEY
 from flowlet.clock import span_micros
 from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
 from flowlet.worker.context import attempt_context
+from flowlet.worker.rendering import plan_rendering
 from flowlet.worker.task_instance import RuntimeTaskInstance, as_mapping
 from flowlet.worker.workload import Outcome
 
@@ -113,10 +114,21 @@ class Attempt:
         if self.work.resume is not None:
             return self._go_on(self.work.resume)
         context = self.context
-        if recipe.plan is not None:
-            recipe.plan.render(context["task"], self.work.dag, context)
         assert self.ti is not None  # noqa: S101  made with the context
+        if self.work.task.is_mapped:
+            self._unmap(self.ti, context)
+        elif recipe.plan is not None:
+            recipe.plan.render(context["task"], self.work.dag, context)
         return self.ti
+
+    def _unmap(self, ti: RuntimeTaskInstance, context: dict[str, Any]) -> None:
+        """From here on the task is the operator of this instance; what it got from others is not rendered."""
+        node: Any = self.work.task
+        operator, foreign = node.unmap(context)
+        ti.task = context["task"] = operator
+        plan = plan_rendering(operator)
+        if plan is not None:
+            plan.render(operator, self.work.dag, context, foreign)
 
     @property
     def context(self) -> dict[str, Any]:
@@ -163,7 +175,18 @@ class Attempt:
                 for key, value in as_mapping(result).items():
                     ti.xcom_push(key, value)
             ti.xcom_push(RETURN_KEY, result)
-        return self._leave(Outcome("succeeded", tuple(ti._pushed.items()), ti._skips))
+        outcome = Outcome("succeeded", tuple(ti._pushed.items()), ti._skips)
+        if self.work.task.is_map_source:
+            outcome.length = self._length(result)
+        return self._leave(outcome)
+
+    def _length(self, result: Any) -> int:
+        """How many items others are mapped over; a mapped instance counts as one, if it returned anything."""
+        from flowlet.worker.mapping import checked_length
+
+        if self.work.map_index >= 0:
+            return int(RETURN_KEY in self.ti._pushed)  # type: ignore[union-attr]  # it ran
+        return checked_length(result, self.work.task)
 
     def _wait(self) -> Outcome:
         """A sensor did not see yet what it waits for: when it is to look again."""

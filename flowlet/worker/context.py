@@ -93,6 +93,7 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
         "task": task,
         "dag": work.dag,
         "try_number": work.try_number,
+        "expanded_ti_count": work.count,
         "params": attempt_params(work, task),
         "map_index_template": task.map_index_template,
         "inlets": task.inlets,

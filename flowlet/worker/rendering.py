@@ -7,7 +7,7 @@ it is never rendered again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.xcom_arg import ResolveMixin, XComArg
@@ -38,9 +38,12 @@ class Plan:
         """Whether it is done with what other tasks pushed, and with nothing else of the context."""
         return self._most == OUTPUTS
 
-    def render(self, task: BaseOperator, dag: DAG, context: Context) -> None:
-        """Set the rendered fields on this copy of the operator, one after the other."""
-        render = self._renderer(task, dag, context)
+    def render(self, task: BaseOperator, dag: DAG, context: Context, fixed: Container[int] = ()) -> None:
+        """Set the rendered fields on this copy of the operator, one after the other.
+
+        What has an id in `fixed` came from another task: it is a value, whatever it looks like.
+        """
+        render = self._renderer(task, dag, context, fixed)
         for field in self._fields:
             try:
                 rendered = render(getattr(task, field))
@@ -60,12 +63,14 @@ class Plan:
                 raise
         return values
 
-    def _renderer(self, task: BaseOperator, dag: DAG, context: Context) -> Callable[[Any], Any]:
+    def _renderer(
+        self, task: BaseOperator, dag: DAG, context: Context, fixed: Container[int] = ()
+    ) -> Callable[[Any], Any]:
         if self._most < TEMPLATES:
             return lambda value: resolve(value, context)
         from flowlet.worker.templates import templates_of
 
-        return Renderer(context, templates_of(task, dag), self._extensions).render
+        return Renderer(context, templates_of(task, dag), self._extensions, fixed).render
 
 
 def resolve(value: Any, context: Context) -> Any:
@@ -83,17 +88,20 @@ def resolve(value: Any, context: Context) -> Any:
 class Renderer:
     """Renders any value in one context; gives the same object back where there is nothing to render."""
 
-    __slots__ = ("_context", "_extensions", "_templates")
+    __slots__ = ("_context", "_extensions", "_fixed", "_templates")
 
     def __init__(
-        self, context: Context, templates: Templates | None, extensions: tuple[str, ...] = ()
+        self, context: Context, templates: Templates | None, extensions: tuple[str, ...] = (), fixed: Container[int] = ()
     ) -> None:
+        self._fixed = fixed
         self._context = context
         self._templates = templates
         self._extensions = extensions
 
     def render(self, value: Any) -> Any:
         kind = type(value)
+        if self._fixed and id(value) in self._fixed:
+            return value
         if kind is str:
             return self._text(value)
         if kind in _ATOMS:

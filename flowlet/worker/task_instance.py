@@ -217,6 +217,19 @@ class RuntimeTaskInstance:
         found = _Mapped(values.decode(text, self._types) for _, text in mapped)
         return found[0] if len(found) == 1 else found
 
+    def pull_mapped(self, operator: BaseOperator, key: str = RETURN_KEY) -> Any:
+        """What a mapped task pushed: the list of all that its instances did, in order of their index.
+
+        Inside a mapped group an instance sees that of its own index (Airflow: `XComArg.resolve`).
+        """
+        work, run = self._work, self._work.run
+        group = operator.mapped_group
+        if group is not None and work.task.mapped_group is group:
+            text = work.xcoms.get(run.dag_id, run.run_id, operator.task_id, work.map_index, key)
+            return None if text is None else values.decode(text, self._types)
+        found = work.xcoms.get_mapped(run.dag_id, run.run_id, operator.task_id, key)
+        return [values.decode(text, self._types) for _, text in found]
+
     def _pull_own(self, key: str, default: Any) -> Any:
         """What this attempt pushed so far: what an earlier try pushed is gone when the next one starts."""
         text = self._pushed.get(key)

@@ -47,7 +47,7 @@ class Workload:
     """One attempt to run, with all that it needs: operator, run, try, and where values come from."""
 
     __slots__ = (
-        "dag", "key", "map_index", "max_tries", "resume", "run", "started_at", "task", "try_number", "xcoms",
+        "count", "dag", "key", "map_index", "max_tries", "resume", "run", "started_at", "task", "try_number", "xcoms",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class Workload:
         started_at: int,
         xcoms: XComReader,
         resume: Any = None,
+        count: int | None = None,
     ) -> None:
         self.key = key  # the scheduler's own; a worker hands it back untouched
         self.dag = dag
@@ -72,6 +73,7 @@ class Workload:
         self.max_tries = max_tries
         self.started_at = started_at  # of this try, also when a sensor is poked again
         self.xcoms = xcoms
+        self.count = count  # of a mapped task: how many instances it has
         self.resume = resume  # the worker's own, kept between two pokes of one attempt; None at a fresh start
 
 

@@ -281,7 +281,6 @@ def test_xcom_args_spell_the_template_that_pulls_them() -> None:
     [
         (list, "cannot be iterated over"),
         (lambda x: x[0], "string keys only, not 0"),
-        (lambda x: x.map(str), "comes with dynamic mapping"),
     ],
 )
 def test_a_value_that_does_not_exist_yet_says_so(misuse: Any, words: str) -> None:
