@@ -75,7 +75,7 @@ def test_growth_is_measured_in_tasks_history_and_dags() -> None:
     found = figures("grow.py", "--largest", "300", "--history", "2000", "--dags", "20", "--rounds", "1")
     assert {name for name in found if not name.startswith(" ")} == {
         "3 tasks", "30 tasks", "300 tasks", "30 tasks after 0 finished ones", "30 tasks after 2,000 finished ones",
-        "3 tasks beside 1 DAGs", "3 tasks beside 2 DAGs", "3 tasks beside 20 DAGs",
+        "30 tasks beside 1 DAGs", "30 tasks beside 2 DAGs", "30 tasks beside 20 DAGs",
     }  # fmt: skip
 
 
