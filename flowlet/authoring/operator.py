@@ -7,25 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.authoring import dates, ids, places, stack
 from flowlet.authoring.arguments import CHECKS
 from flowlet.authoring.construct import completed, is_being_made, unknown_argument
-from flowlet.authoring.context import CURRENT
 from flowlet.authoring.relatives import Relatives
 from flowlet.authoring.rules import TriggerRule, WeightRule
+from flowlet.authoring.work import Work
 from flowlet.authoring.xcom_arg import XComArg, iter_resolvables
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Callable
     from datetime import datetime
-    from logging import Logger
     from typing import Unpack
 
     from flowlet.authoring.arguments import OperatorArguments
-    from flowlet.authoring.context import Context
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.group import TaskGroup
     from flowlet.authoring.mapped import OperatorPartial
@@ -36,7 +34,7 @@ _set = object.__setattr__  # what the operator keeps of itself, nobody has to be
 _KEPT_UNDER = {"pre_execute": "_pre_execute_hook", "post_execute": "_post_execute_hook"}
 
 
-class BaseOperator(Relatives):
+class BaseOperator(Relatives, Work):
     """A task. Subclasses define `execute(context)`, or `async aexecute(context)` with `is_async = True`.
 
     Arguments of every operator are Airflow's. `on_crash` is flowlet's own: what becomes of an attempt that
@@ -45,10 +43,6 @@ class BaseOperator(Relatives):
     Wrong arguments raise DagError, which names the argument, the task and the line.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ()
-    """The attributes that are rendered before each attempt."""
-    template_ext: Sequence[str] = ()
-    """A template field that ends so is the name of a file whose text is rendered."""
     template_fields_renderers: ClassVar[dict[str, str]] = {}
     ui_color: str = "#fff"
     ui_fgcolor: str = "#000"
@@ -120,8 +114,6 @@ class BaseOperator(Relatives):
     _dag: DAG | None = None
     _group: TaskGroup | None = None
     _site: places.Site | None = None
-    _pre_execute_hook: Any = None
-    _post_execute_hook: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -317,79 +309,6 @@ class BaseOperator(Relatives):
                 f"task {self.task_id!r} is in DAG {self._dag.dag_id!r} and task {other.task_id!r} in"
                 f" {other._dag.dag_id!r}: edges do not cross DAGs ({places.spell(places.here())})"
             )
-
-    # -- running --------------------------------------------------------------------------------------
-
-    @property
-    def is_bodyless(self) -> bool:
-        """Whether there is nothing to execute: it is set `success` when its turn comes."""
-        return False
-
-    @property
-    def is_plain_call(self) -> bool:
-        """Whether the work is `python_callable(*op_args, **op_kwargs)` and no more: nobody asks for a context."""
-        return False
-
-    def call(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
-        """The work of an operator whose `is_plain_call` is true, in a thread."""
-        raise NotImplementedError(f"{type(self).__name__} defines no call()")
-
-    def acall(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
-        """The same on the loop."""
-        raise NotImplementedError(f"{type(self).__name__} defines no acall()")
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the worker awaits `aexecute` on the loop; otherwise it calls `execute` in a thread."""
-        return False
-
-    def execute(self, context: Context) -> Any:
-        """The work. What it returns is the XCom `return_value`."""
-        raise NotImplementedError(f"{type(self).__name__} defines no execute()")
-
-    async def aexecute(self, context: Context) -> Any:
-        """The work of an operator whose `is_async` is true."""
-        raise NotImplementedError(f"{type(self).__name__} defines no aexecute()")
-
-    @property
-    def log(self) -> Logger:
-        """The log of the running attempt; outside of one, the logger `flowlet.task`."""
-        attempt = CURRENT.get()
-        if attempt is None:
-            import logging
-
-            return logging.getLogger("flowlet.task")
-        log: Logger = attempt.context["ti"].log
-        return log
-
-    def pre_execute(self, context: Context) -> None:
-        """Called before the work, in its thread."""
-        if self._pre_execute_hook is not None:
-            self._pre_execute_hook(context)
-
-    def post_execute(self, context: Context, result: Any = None) -> None:
-        """Called after the work, with what it returned."""
-        if self._post_execute_hook is not None:
-            self._post_execute_hook(context, result)
-
-    def on_kill(self) -> None:
-        """Called when an attempt is stopped: free what it holds outside of this process."""
-
-    def copy_for_attempt(self) -> Self:
-        """A shallow copy for one attempt to render and to write on; the DAG's own stays as it is."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
-
-    def render_template(self, content: Any, context: Context) -> Any:
-        """A value with the templates and XComArgs in it filled in, while this attempt runs."""
-        return context["ti"].render(content, context)
-
-    def render_template_fields(self, context: Context) -> None:
-        """Fill in all template fields, for an operator that set them itself."""
-        for field in self.template_fields:
-            if hasattr(self, field):
-                setattr(self, field, self.render_template(getattr(self, field), context))
 
     # -- mapping ---------------------------------------------------------------------------------------
 
