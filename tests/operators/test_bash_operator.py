@@ -176,8 +176,23 @@ def test_a_cwd_that_is_no_folder_fails_with_its_name(run: Run, tmp_path: Path) -
     assert f"is not a folder: {tmp_path}/file" in told_of(run, "true", cwd=f"{tmp_path}/file").reasons["sh"]
 
 
-def test_stdin_is_empty(run: Run) -> None:
-    assert told_of(run, "cat; echo end").xcom("sh") == "end"
+def test_stdin_is_empty_whatever_the_engines_is(run: Run) -> None:
+    mine, (read, write) = os.dup(0), os.pipe()
+    os.write(write, b"of the engine\n")
+    os.close(write)
+    os.dup2(read, 0)
+    try:
+        assert told_of(run, "cat; echo end").xcom("sh") == "end"
+        assert told_of(run, "cat").xcom("sh") == ""
+    finally:
+        os.dup2(mine, 0)
+        for end in (mine, read):
+            os.close(end)
+
+
+def test_it_leads_a_session_of_its_own_so_that_no_terminal_signals_it(run: Run) -> None:
+    own = told_of(run, 'read -ra it < /proc/$$/stat; echo "${it[4]} ${it[5]} $$"').xcom("sh").split()
+    assert len(set(own)) == 1
 
 
 # -- templates -------------------------------------------------------------------------------------------
