@@ -17,8 +17,8 @@ P = ParamSpec("P")
 @overload
 def dag(dag_id_or_func: Callable[P, Any], /) -> Callable[P, DAG]: ...
 @overload
-def dag(dag_id_or_func: str = "", /, **arguments: Any) -> Callable[[Callable[P, Any]], Callable[P, DAG]]: ...
-def dag(dag_id_or_func: Any = "", /, **arguments: Any) -> Any:
+def dag(dag_id_or_func: str | None = None, /, **arguments: Any) -> Callable[[Callable[P, Any]], Callable[P, DAG]]: ...
+def dag(dag_id_or_func: Any = None, /, **arguments: Any) -> Any:
     """Make a function a factory of DAGs: `@dag` or `@dag("id", schedule=...)`, then call it.
 
     The id is the function's name unless given, its docstring the DAG's doc_md. The function's arguments
@@ -27,7 +27,7 @@ def dag(dag_id_or_func: Any = "", /, **arguments: Any) -> Any:
     if callable(dag_id_or_func):
         return _factory(dag_id_or_func, arguments)
     if dag_id_or_func:
-        arguments["dag_id"] = dag_id_or_func
+        arguments = {"dag_id": dag_id_or_func, **arguments}
     return lambda function: _factory(function, arguments)
 
 

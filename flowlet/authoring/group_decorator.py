@@ -21,6 +21,11 @@ class GroupFunction(Generic[P]):
     def __init__(
         self, function: Callable[P, Any], arguments: dict[str, Any], given: dict[str, Any] | None = None
     ) -> None:
+        if not callable(function):
+            raise DagError(
+                f"@task_group takes a function, and its arguments by name, not {function!r}"
+                f" ({places.spell(places.here())})"
+            )
         functools.update_wrapper(self, function)
         self.function = function
         self.arguments = arguments

@@ -40,6 +40,11 @@ class TaskFunction(Generic[P, R]):
         *,
         pushes_many: bool = True,
     ) -> None:
+        if not callable(function):
+            raise DagError(
+                f"a task decorator takes a function, and its arguments by name, not {function!r}"
+                f" ({places.spell(places.here())})"
+            )
         self.function = function
         self.operator_class = operator_class
         self.kwargs = arguments

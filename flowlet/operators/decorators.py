@@ -48,6 +48,7 @@ class TaskDecorator:
         self, function: None = None, /, **arguments: Any
     ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
     def __call__(self, function: Callable[..., Any] | None = None, /, **arguments: Any) -> Any:
+        function = arguments.pop("python_callable", function)
         if function is not None:
             return self._decorate(function, arguments)
         return lambda function: self._decorate(function, arguments)

@@ -8,7 +8,18 @@ from typing import Any, TypedDict
 
 import pytest
 
-from flowlet import DAG, DagError, EmptyOperator, SkipTask, TaskGroup, XComArg, dag, get_current_context, task
+from flowlet import (
+    DAG,
+    DagError,
+    EmptyOperator,
+    SkipTask,
+    TaskGroup,
+    XComArg,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
 
 Run = Callable[..., Any]
 
@@ -105,6 +116,24 @@ def test_a_call_that_cannot_work_is_refused_where_it_is_written(call: Callable[[
     with pytest.raises(DagError, match=r"test_task_decorator\.py:\d+") as caught, DAG("d"):
         call(f)
     assert words in str(caught.value)
+
+
+def test_a_function_may_be_given_by_name_or_with_the_arguments(run: Run) -> None:
+    def one() -> int:
+        return 1
+
+    with DAG("forms") as forms:
+        task(one, task_id="direct")()
+        task(python_callable=one, task_id="named")()
+        task()(one)()
+    told = run(forms)
+    assert [told.xcom(task_id) for task_id in ("direct", "named", "one")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("decorate", [task, task.branch, task.sensor, task_group])
+def test_what_is_no_function_is_refused_where_it_is_decorated(decorate: Any) -> None:
+    with pytest.raises(DagError, match=r"takes a function.* not 'name'.*test_task_decorator\.py:\d+"):
+        decorate("name")
 
 
 def test_a_name_of_the_context_cannot_be_given_by_position() -> None:
