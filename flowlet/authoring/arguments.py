@@ -6,8 +6,9 @@ is kept; what it refuses, it says in a ValueError or TypeError, to which the ope
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.rules import TriggerRule, WeightRule
@@ -87,17 +88,23 @@ if TYPE_CHECKING:
         task_id: Required[str]
 
 
+#: A longer duration is taken for this one, so that every moment fits into the file and into a datetime.
+LONGEST = timedelta(days=1000 * 365)
+#: What counts something fits into 32 bits.
+MOST = 2**31 - 1
+
+
 def duration(value: Any) -> timedelta:
-    """A timedelta, or seconds as a number."""
+    """A timedelta, or seconds as a number; a thousand years at most."""
     if isinstance(value, timedelta):
         span = value
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        span = timedelta(seconds=value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+        span = timedelta(seconds=max(-1, min(value, LONGEST.total_seconds())))
     else:
-        raise TypeError(f"must be a timedelta or a number of seconds, not {type(value).__name__}")
+        raise TypeError(f"must be a timedelta or a number of seconds, not {value!r} ({type(value).__name__})")
     if span < timedelta(0):
         raise ValueError(f"must not be negative: {value!r}")
-    return span
+    return min(span, LONGEST)
 
 
 def optional_duration(value: Any) -> timedelta | None:
@@ -111,7 +118,7 @@ def timeout(value: Any) -> timedelta | None:
         raise TypeError(f"must be a timedelta, not {type(value).__name__}")
     if value is not None and value <= timedelta(0):
         raise ValueError(f"must be longer than nothing: {value!r}")
-    return value
+    return None if value is None else min(value, LONGEST)
 
 
 def whole(value: Any, least: int | None = None) -> int:
@@ -122,6 +129,8 @@ def whole(value: Any, least: int | None = None) -> int:
         raise TypeError(f"must be a whole number, not {value!r} ({type(value).__name__})")
     if least is not None and value < least:
         raise ValueError(f"must be at least {least}, not {value}")
+    if abs(value) > MOST:
+        raise ValueError(f"must be at most {MOST:,}, not {value}")
     return value
 
 
@@ -150,8 +159,8 @@ def multiplier(value: Any) -> float | bool:
     """By what the retry delay grows: False or 0 not at all, True is 2 (Airflow 3.3)."""
     if not isinstance(value, (bool, int, float)):
         raise TypeError(f"must be a number or a bool, not {type(value).__name__}")
-    if value < 0:
-        raise ValueError(f"must not be negative: {value!r}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"must be finite and not negative: {value!r}")
     return value
 
 
@@ -192,6 +201,48 @@ def flag(value: Any) -> bool:
     return bool(value)
 
 
+def text(value: Any) -> str:
+    """A string that can be written to a file."""
+    if not isinstance(value, str):
+        raise TypeError(f"must be a string, not {value!r} ({type(value).__name__})")
+    if not value.isascii():
+        value.encode()  # a lone surrogate raises a ValueError that says so
+    return value
+
+
+def optional_text(value: Any) -> str | None:
+    """As `text`; None for none."""
+    return None if value is None else text(value)
+
+
+def optional_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A dict, or None for none."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"must be a dict, not {value!r} ({type(value).__name__})")
+    return value
+
+
+def tags(value: Any) -> set[str]:
+    """Short strings."""
+    if isinstance(value, str):
+        raise TypeError(f"must be a list of strings, not the string {value!r}")
+    found = set(value or ())
+    for tag in found:
+        if not isinstance(tag, str):
+            raise TypeError(f"must be strings, not {tag!r}")
+        if len(text(tag)) > 100:
+            raise ValueError(f"must have at most 100 characters: {tag[:20]!r}...")
+    return found
+
+
+def folders(value: Any) -> list[str]:
+    """One path or several."""
+    paths = [value] if isinstance(value, (str, PathLike)) else [] if value is None else value
+    if not isinstance(paths, Iterable):
+        raise TypeError(f"must be a path or a list of paths, not {value!r}")
+    return [text(fspath(path)) for path in paths]
+
+
 def pool(value: Any) -> str:
     """A pool's name; None is the default pool."""
     if value is None:
@@ -221,7 +272,7 @@ def as_it_is(value: Any) -> Any:
 
 #: Name to check. Moments (`start_date`, `end_date`) are read by the operator, which knows the time zone.
 CHECKS: dict[str, Callable[[Any], Any]] = {
-    "owner": as_it_is,
+    "owner": text,
     "retries": retries,
     "retry_delay": duration,
     "retry_exponential_backoff": multiplier,

@@ -42,7 +42,7 @@ def completed(init: Callable[..., None]) -> Callable[..., None]:
         object.__setattr__(self, "_site", places.site_of(sys._getframe(1)))
         if args:
             raise _positional(self, args)
-        _merge_default_args(kwargs)
+        _merge_default_args(self, kwargs)
         _fill(self, signature, kwargs)
         _IN_THE_MAKING.append(self)
         try:
@@ -59,12 +59,18 @@ def is_being_made(operator: BaseOperator) -> bool:
     return any(other is operator for other in _IN_THE_MAKING)
 
 
-def _merge_default_args(kwargs: dict[str, Any]) -> None:
+def _merge_default_args(self: BaseOperator, kwargs: dict[str, Any]) -> None:
     """DAG <- groups <- the operator's own, put where each `__init__` up to the base finds them."""
-    group = stack.home(kwargs.get("dag"), kwargs.get("task_group"))
-    outer = group.default_args if group is not None else None
+    own = kwargs.get("default_args")
+    if own is not None and not isinstance(own, Mapping):
+        raise _wrong(self, kwargs, f"default_args must be a dict, not {own!r}")
+    dag, group = kwargs.get("dag"), kwargs.get("task_group")
+    try:
+        home = stack.home(dag, group)
+        outer = home.default_args if home is not None else None
+    except AttributeError:
+        raise _wrong(self, kwargs, f"dag={dag!r}, task_group={group!r}: not a DAG, not a TaskGroup") from None
     if outer:
-        own = kwargs.get("default_args")
         kwargs["default_args"] = {**outer, **own} if own else outer
 
 
@@ -97,6 +103,11 @@ def unknown_argument(self: BaseOperator, name: str, task_id: object, known: tupl
         f"{type(self).__name__} takes no argument {name!r}{places.nearest(name, names)}"
         f" (task {task_id!r}, {places.spell(self._site)})"
     )
+
+
+def _wrong(self: BaseOperator, kwargs: Mapping[str, Any], what: str) -> DagError:
+    task_id, place = kwargs.get("task_id"), places.spell(self._site)
+    return DagError(f"task {task_id!r}: {what} ({type(self).__name__}, {place})")
 
 
 def _missing(self: BaseOperator, names: list[str], task_id: object) -> DagError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from flowlet import settings
@@ -39,7 +40,7 @@ class DAG:
         start_date: datetime | str | None = None,
         end_date: datetime | str | None = None,
         schedule: object = None,
-        template_searchpath: str | Iterable[str] | None = None,
+        template_searchpath: str | PathLike[str] | Iterable[str | PathLike[str]] | None = None,
         template_undefined: type | None = None,
         user_defined_macros: dict[str, Any] | None = None,
         user_defined_filters: dict[str, Callable[..., Any]] | None = None,
@@ -75,11 +76,11 @@ class DAG:
             raise DagError(
                 f"DAG {dag_id!r} takes no argument {name!r}{places.nearest(name, _known())} ({self._where})"
             )
-        self.description = description
-        self.doc_md = doc_md
+        self.description = self._check("description", arguments.optional_text, description)
+        self.doc_md = self._check("doc_md", arguments.optional_text, doc_md)
         self.dag_display_name = dag_display_name or self.dag_id
-        self.tags = self._check("tags", _tags, tags)
-        self.owner_links = owner_links or {}
+        self.tags = self._check("tags", arguments.tags, tags)
+        self.owner_links = self._check("owner_links", arguments.optional_mapping, owner_links) or {}
         self.auto_register = auto_register
         self.access_control = access_control
         self.sla_miss_callback = sla_miss_callback
@@ -88,13 +89,14 @@ class DAG:
         self.deadline = self._check("deadline", arguments.not_yet, deadline)
         self.allowed_run_types = self._check("allowed_run_types", arguments.not_yet, allowed_run_types)
 
-        self.template_searchpath: list[str] = (
-            [template_searchpath] if isinstance(template_searchpath, str) else list(template_searchpath or ())
+        self.template_searchpath: list[str] = self._check(
+            "template_searchpath", arguments.folders, template_searchpath
         )
         self.template_undefined = template_undefined
-        self.user_defined_macros = user_defined_macros
-        self.user_defined_filters = user_defined_filters
-        self.jinja_environment_kwargs = jinja_environment_kwargs
+        mapping = arguments.optional_mapping
+        self.user_defined_macros = self._check("user_defined_macros", mapping, user_defined_macros)
+        self.user_defined_filters = self._check("user_defined_filters", mapping, user_defined_filters)
+        self.jinja_environment_kwargs = self._check("jinja_environment_kwargs", mapping, jinja_environment_kwargs)
         self.render_template_as_native_obj = render_template_as_native_obj
 
         self.task_dict: dict[str, BaseOperator] = {}
@@ -102,7 +104,7 @@ class DAG:
         self._groups: dict[str, TaskGroup] = {}
         self._suffixes: dict[str, int] = {}  # the largest number of ids like load__3, by what it is of
         self._group_suffixes: dict[str, int] = {}  # the same for groups
-        self.default_args = self._check("default_args", _default_args, default_args)
+        self.default_args = dict(self._check("default_args", arguments.optional_mapping, default_args) or {})
         self._read_dates(start_date, end_date)
         self.task_group = TaskGroup.root_of(self, self.default_args)
         self.params = ParamsDict(self._all_params(params), owner=f"DAG {self.dag_id!r}", site=self._site)
@@ -379,21 +381,3 @@ def _known() -> list[str]:
     from flowlet.authoring.calls import Signature
 
     return list(Signature.of(DAG.__init__).names)
-
-
-def _tags(tags: Any) -> set[str]:
-    if isinstance(tags, str):
-        raise TypeError(f"must be a list of strings, not the string {tags!r}")
-    found = set(tags or ())
-    for tag in found:
-        if not isinstance(tag, str):
-            raise TypeError(f"must be strings, not {tag!r}")
-        if len(tag) > 100:
-            raise ValueError(f"must have at most 100 characters: {tag[:20]!r}...")
-    return found
-
-
-def _default_args(default_args: Any) -> dict[str, Any]:
-    if default_args is not None and not isinstance(default_args, Mapping):
-        raise TypeError(f"must be a dict, not {type(default_args).__name__}")
-    return dict(default_args or {})

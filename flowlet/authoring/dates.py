@@ -38,6 +38,8 @@ def name_of(zone: tzinfo | None) -> str:
 
 
 def _offset_name(offset: timedelta) -> str:
+    if offset % timedelta(minutes=1):
+        raise ValueError(f"an offset of {offset} is not of whole minutes, and so has no name")
     minutes = round(offset.total_seconds() / 60)
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -50,8 +50,18 @@ class TaskGroup(DependencyMixin):
         self.children: dict[str, BaseOperator | TaskGroup] = {}
         self._ups: list[DependencyMixin] = []
         self._downs: list[DependencyMixin] = []
-        self.parent_group = stack.home(dag, parent_group) if group_id is not None else None
-        self.dag: DAG = self._dag_of(dag, group_id)
+        if default_args is not None and not isinstance(default_args, Mapping):
+            raise DagError(
+                f"group {group_id!r}: default_args must be a dict, not {default_args!r} ({places.spell(self._site)})"
+            )
+        try:
+            self.parent_group = stack.home(dag, parent_group) if group_id is not None else None
+            self.dag: DAG = self._dag_of(dag, group_id)
+        except AttributeError:
+            raise DagError(
+                f"group {group_id!r}: dag={dag!r}, parent_group={parent_group!r}: not a DAG, not a TaskGroup"
+                f" ({places.spell(self._site)})"
+            ) from None
         outer = self.parent_group.default_args if self.parent_group is not None else {}
         self.default_args: dict[str, Any] = {**outer, **(default_args or {})}
         self._own_id = None if group_id is None else ids.check_group_id(group_id, self._site)

@@ -15,7 +15,7 @@ from flowlet.authoring.construct import completed, is_being_made, unknown_argume
 from flowlet.authoring.relatives import Relatives
 from flowlet.authoring.rules import TriggerRule, WeightRule
 from flowlet.authoring.work import Work
-from flowlet.authoring.xcom_arg import XComArg, iter_resolvables
+from flowlet.authoring.xcom_arg import ResolveMixin, XComArg, iter_resolvables
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
@@ -174,12 +174,10 @@ class BaseOperator(Relatives, Work):
         kind, place = type(self).__name__, places.spell(self._site)
         return DagError(f"task {self.task_id!r}{dag}: {what} ({kind}, {place})")
 
-    def _callable(self, value: Any) -> Callable[..., Any]:
-        """The value of a `python_callable` argument, checked."""
-        if not callable(value):
-            raise self._refuse(f"python_callable must be callable, not {value!r}")
-        found: Callable[..., Any] = value
-        return found
+    def _is_one(self, name: str, value: Any, kinds: tuple[type, ...], words: str) -> None:
+        """Refuse an argument that is not of these types, and not a value that a task will push either."""
+        if not isinstance(value, (*kinds, ResolveMixin)):
+            raise self._refuse(f"{name} must be {words}, not {value!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         """What is said of a task later holds as if it had been said at first: its DAG's spec is made anew, and

@@ -180,10 +180,10 @@ def _as_param(value: Any) -> Param:
 
 
 def _check_json(value: Any) -> None:
-    if value is None or type(value) in (str, int, bool):
+    if value is None or type(value) in (int, bool):
         return
     try:
-        json.dumps(value)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
         raise ParamError(f"must be JSON: {error}") from None
 

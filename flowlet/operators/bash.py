@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,8 +61,10 @@ class BashOperator(BaseOperator):
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(**kwargs)
+        self._is_one("bash_command", bash_command, (str,), "a string")
         self.bash_command = bash_command
         if env is not None:
+            self._is_one("env", env, (Mapping, str), "a dict of strings")
             self.env = env
         if append_env:
             self.append_env = append_env

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowlet.authoring.calls import is_coroutine_function
 from flowlet.errors import FlowletError
 from flowlet.operators.bash import BashOperator
-from flowlet.operators.python import call_arguments
+from flowlet.operators.python import call_arguments, keep_call
 from flowlet.operators.threads import in_thread
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class DecoratedBash(BashOperator):
     }  # fmt: skip
     custom_operator_name: ClassVar = "@task.bash"
 
+    python_callable: Callable[..., Any]
     op_args: Collection[Any] = ()
     op_kwargs: Mapping[str, Any] = {}
 
@@ -36,11 +37,7 @@ class DecoratedBash(BashOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(bash_command="", **kwargs)
-        self.python_callable = self._callable(python_callable)
-        if op_args:
-            self.op_args = op_args
-        if op_kwargs:
-            self.op_kwargs = op_kwargs
+        keep_call(self, python_callable, op_args, op_kwargs)
 
     async def aexecute(self, context: Context) -> Any:
         command = await self._command(context)

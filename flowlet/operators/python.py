@@ -30,6 +30,7 @@ class PythonOperator(BaseOperator):
     template_fields_renderers: ClassVar = {"templates_dict": "json", "op_args": "py", "op_kwargs": "py"}
     ui_color = "#ffefeb"
 
+    python_callable: Callable[..., Any]
     op_args: Collection[Any] = ()
     op_kwargs: Mapping[str, Any] = {}
     templates_dict: dict[str, Any] | None = None
@@ -47,13 +48,7 @@ class PythonOperator(BaseOperator):
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(**kwargs)
-        self.python_callable = self._callable(python_callable)
-        if op_args:
-            self.op_args = op_args
-        if op_kwargs:
-            self.op_kwargs = op_kwargs
-        if templates_dict is not None:
-            self.templates_dict = templates_dict
+        keep_call(self, python_callable, op_args, op_kwargs, templates_dict)
         if templates_exts:
             self.template_ext = templates_exts
         if show_return_value_in_logs is not None:
@@ -131,6 +126,23 @@ _CALL = (
     "execute", "aexecute", "execute_callable", "aexecute_callable", "determine_kwargs", "_finish", "pre_execute",
     "post_execute",
 )  # fmt: skip
+
+
+def keep_call(
+    task: Any, function: Any, args: Any, kwargs: Any, templates_dict: dict[str, Any] | None = None
+) -> None:
+    """Give a task what it is to call, checked; what is said nothing of stays in its class."""
+    if not callable(function):
+        raise task._refuse(f"python_callable must be callable, not {function!r}")
+    task.python_callable = function
+    if args:
+        task._is_one("op_args", args, (Collection,), "a list or a tuple")
+        task.op_args = args
+    if kwargs:
+        task._is_one("op_kwargs", kwargs, (Mapping, str), "a dict")
+        task.op_kwargs = kwargs
+    if templates_dict is not None:
+        task.templates_dict = templates_dict
 
 
 def call_arguments(

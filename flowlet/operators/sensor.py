@@ -10,12 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet import settings
+from flowlet.authoring.arguments import LONGEST
 from flowlet.authoring.calls import is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
 from flowlet.clock import SECOND
 from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
 from flowlet.operators import backoff
-from flowlet.operators.python import call_arguments
+from flowlet.operators.python import call_arguments, keep_call
 from flowlet.operators.results import awaited, awaited_here
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from flowlet.authoring.context import Context
 
 WEEK = 7 * 24 * 3600.0
-
-#: No sensor waits longer: three thousand years, which still fit into the moments of the engine.
-_LONGEST = 1e11
 
 #: A sensor that looks without a pause still lets time go by.
 _SHORTEST = 0.001
@@ -115,7 +113,7 @@ class BaseSensorOperator(BaseOperator):
         seconds = span.total_seconds() if isinstance(span, timedelta) else span
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
             raise self._refuse(f"{name} must be seconds or a timedelta, and not negative: {span!r}")
-        return float(min(seconds, _LONGEST))
+        return float(min(seconds, LONGEST.total_seconds()))
 
     @property
     def is_async(self) -> bool:
@@ -205,6 +203,7 @@ class PythonSensor(BaseSensorOperator):
 
     template_fields: ClassVar[Sequence[str]] = ("templates_dict", "op_args", "op_kwargs")
 
+    python_callable: Callable[..., Any]
     op_args: Collection[Any] = ()
     op_kwargs: Mapping[str, Any] = {}
     templates_dict: dict[str, Any] | None = None
@@ -219,13 +218,7 @@ class PythonSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.python_callable = self._callable(python_callable)
-        if op_args:
-            self.op_args = op_args
-        if op_kwargs:
-            self.op_kwargs = op_kwargs
-        if templates_dict is not None:
-            self.templates_dict = templates_dict
+        keep_call(self, python_callable, op_args, op_kwargs, templates_dict)
 
     @property
     def _pokes_on_loop(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -69,7 +69,7 @@ def test_the_line_is_that_of_the_statement() -> None:
         ({"retries": 1.5}, "retries must be a whole number, not 1.5"),
         ({"retries": True}, "retries must be a whole number, not True"),
         ({"retry_delay": timedelta(-1)}, "retry_delay must not be negative"),
-        ({"retry_delay": "5m"}, "retry_delay must be a timedelta or a number of seconds, not str"),
+        ({"retry_delay": "5m"}, "retry_delay must be a timedelta or a number of seconds, not '5m'"),
         ({"execution_timeout": 60}, "execution_timeout must be a timedelta, not int"),
         ({"execution_timeout": timedelta(0)}, "execution_timeout must be longer than nothing"),
         ({"trigger_rule": "all_sucess"}, "'all_sucess' is no trigger rule; there are all_success, all_failed"),
@@ -85,6 +85,15 @@ def test_the_line_is_that_of_the_statement() -> None:
         ({"on_crash": "explode"}, "on_crash must be 'requeue' or 'fail', not 'explode'"),
         ({"params": [1]}, "params of task 'load'"),
         ({"params": {"x": object()}}, "param 'x' of task 'load'"),
+        ({"retry_delay": float("nan")}, "retry_delay must be a timedelta or a number of seconds, not nan"),
+        ({"retry_exponential_backoff": float("inf")}, "retry_exponential_backoff must be finite"),
+        ({"retries": 10**30}, "retries must be at most 2,147,483,647"),
+        ({"priority_weight": -(10**30)}, "priority_weight must be at most 2,147,483,647"),
+        ({"owner": None}, "owner must be a string, not None"),
+        ({"owner": "\ud800"}, "owner 'utf-8' codec can't encode"),
+        ({"dag": 5}, "task 'load': dag=5, task_group=None: not a DAG, not a TaskGroup"),
+        ({"task_group": "g"}, "task 'load': dag=None, task_group='g': not a DAG, not a TaskGroup"),
+        ({"default_args": 5}, "task 'load': default_args must be a dict, not 5"),
         ({"retry_policy": object()}, "retry_policy is not supported by this version of flowlet"),
     ],
 )
@@ -102,7 +111,17 @@ def test_a_wrong_argument_of_a_task_is_named(arguments: dict[str, Any], words: s
         ({"tags": "a"}, "tags must be a list of strings, not the string 'a'"),
         ({"tags": [5]}, "tags must be strings, not 5"),
         ({"tags": ["t" * 101]}, "tags must have at most 100 characters"),
-        ({"default_args": [1]}, "default_args must be a dict, not list"),
+        ({"default_args": [1]}, "default_args must be a dict, not [1]"),
+        ({"description": 5}, "description must be a string, not 5"),
+        ({"description": "\ud800"}, "description 'utf-8' codec can't encode"),
+        ({"doc_md": b"x"}, "doc_md must be a string, not b'x'"),
+        ({"template_searchpath": 5}, "template_searchpath must be a path or a list of paths, not 5"),
+        ({"user_defined_macros": [print]}, "user_defined_macros must be a dict"),
+        ({"user_defined_filters": 5}, "user_defined_filters must be a dict, not 5"),
+        ({"jinja_environment_kwargs": 5}, "jinja_environment_kwargs must be a dict, not 5"),
+        ({"start_date": datetime(2024, 1, 1, tzinfo=timezone(timedelta(seconds=3661)))}, "not of whole minutes"),
+        ({"params": {"x": float("nan")}}, "must be JSON: Out of range float values"),
+        ({"params": {"x": "\ud800"}}, "must be JSON: 'utf-8' codec can't encode"),
         ({"dagrun_timeout": timedelta(-1)}, "dagrun_timeout must not be negative"),
         ({"on_success_callback": 5}, "on_success_callback must be callable, not 5"),
         ({"start_date": 5}, "start_date must be a datetime, not int"),
@@ -133,6 +152,28 @@ def test_a_missing_or_positional_argument_is_named(build: Callable[[], Any], wor
             build()
 
     assert words in text_of(in_a_dag)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"default_args": 5}, "group 'g': default_args must be a dict, not 5"),
+        ({"dag": 5}, "group 'g': dag=5, parent_group=None: not a DAG, not a TaskGroup"),
+        ({"parent_group": "g"}, "group 'g': dag=None, parent_group='g': not a DAG, not a TaskGroup"),
+    ],
+)
+def test_a_wrong_argument_of_a_group_is_named(arguments: dict[str, Any], words: str) -> None:
+    assert words in text_of(lambda: TaskGroup("g", **arguments))
+
+
+def test_the_longest_durations_are_a_thousand_years() -> None:
+    """`timedelta.max` says "for ever"; a moment so far away fits into no file."""
+    ever = timedelta.max
+    with DAG("etl", dagrun_timeout=ever) as dag:
+        task = EmptyOperator(
+            task_id="load", retry_delay=float("inf"), max_retry_delay=ever, execution_timeout=ever, retries=1
+        )
+    assert {dag.dagrun_timeout, task.retry_delay, task.max_retry_delay, task.execution_timeout} == {timedelta(365_000)}
 
 
 def test_an_argument_that_default_args_give_wrongly_is_named() -> None:

@@ -123,7 +123,21 @@ def test_a_failed_command_is_retried(run: Run, tmp_path: Path) -> None:
     assert (told.state, told.tries["sh"]) == ("success", 2)
 
 
-@pytest.mark.parametrize("nothing", ["", "   ", None])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"bash_command": None}, "bash_command must be a string, not None"),
+        ({"bash_command": ["ls"]}, "bash_command must be a string, not ['ls']"),
+        ({"env": ["A=1"]}, "env must be a dict of strings, not ['A=1']"),
+    ],
+)
+def test_what_can_be_no_command_is_refused_where_it_is_written(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(DagError, match=r"test_bash_operator\.py:\d+") as caught, DAG("d"):
+        BashOperator(task_id="sh", **{"bash_command": "true", **arguments})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", ["", "   ", "{{ '' }}"])
 def test_no_command_is_an_error_not_a_success(run: Run, nothing: Any) -> None:
     assert "no command to run" in told_of(run, nothing).reasons["sh"]
 

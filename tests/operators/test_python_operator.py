@@ -221,9 +221,28 @@ def test_a_generator_that_is_only_a_value_is_refused_as_one(run: Run) -> None:
     assert "generator" in run(dag).reasons["call"]
 
 
-def test_what_is_not_callable_is_refused_where_it_is_written() -> None:
-    with pytest.raises(DagError, match=r"'call'.*python_callable must be callable.*test_python_operator\.py:\d+"), DAG("d"):
-        PythonOperator(task_id="call", python_callable="print")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"python_callable": "print"}, "python_callable must be callable, not 'print'"),
+        ({"op_args": 5}, "op_args must be a list or a tuple, not 5"),
+        ({"op_kwargs": [1]}, "op_kwargs must be a dict, not [1]"),
+    ],
+)
+def test_what_cannot_be_called_is_refused_where_it_is_written(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(DagError, match=r"'call' of DAG 'd'.*test_python_operator\.py:\d+") as caught, DAG("d"):
+        PythonOperator(task_id="call", **{"python_callable": print, **arguments})
+    assert words in str(caught.value)
+
+
+def test_arguments_may_be_the_output_of_a_task_or_a_template(run: Run) -> None:
+    with DAG("whole", render_template_as_native_obj=True) as dag:
+        args = PythonOperator(task_id="args", python_callable=lambda: [1, 2])
+        PythonOperator(task_id="add", python_callable=lambda a, b: a + b, op_args=args.output)
+        PythonOperator(task_id="native", python_callable=lambda n: n, op_kwargs="{{ {'n': 5} }}")
+    assert dag.get_task("add").upstream_task_ids == {"args"}
+    told = run(dag)
+    assert (told.xcom("add"), told.xcom("native")) == (3, 5)
 
 
 # -- outputs ---------------------------------------------------------------------------------------------
