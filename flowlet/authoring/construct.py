@@ -56,7 +56,9 @@ def completed(init: Callable[..., None]) -> Callable[..., None]:
 
 def is_being_made(operator: BaseOperator) -> bool:
     """Whether its `__init__` goes on."""
-    return any(other is operator for other in _IN_THE_MAKING)
+    if not _IN_THE_MAKING:
+        return False
+    return _IN_THE_MAKING[-1] is operator or any(other is operator for other in _IN_THE_MAKING)
 
 
 def _merge_default_args(self: BaseOperator, kwargs: dict[str, Any]) -> None:

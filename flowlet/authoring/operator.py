@@ -184,10 +184,10 @@ class BaseOperator(Relatives, Work):
         an XComArg in a template field is an edge (Airflow: `BaseOperator.__setattr__`)."""
         _set(self, name, value)
         dag = self._dag
-        if dag is None or name[0] == "_" or (dag._compiled is None and type(value) in _PLAIN):
+        if dag is None or name[0] == "_" or is_being_made(self):
             return
-        if dag.task_dict.get(self.task_id) is not self or is_being_made(self):
-            return  # the copy of an attempt, or one whose `__init__` goes on
+        if dag.task_dict.get(self.task_id) is not self:
+            return  # the copy of an attempt
         dag._compiled = None
         if name in self.template_fields:
             self._link(value)
