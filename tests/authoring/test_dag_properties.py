@@ -8,7 +8,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowlet import (
@@ -25,6 +25,8 @@ from flowlet.authoring import topology
 from flowlet.authoring.ids import check_id
 from flowlet.authoring.spec import DagSpec
 from flowlet.errors import DagCycle
+
+LAW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Graph = tuple[int, list[tuple[int, int]]]
 
@@ -67,6 +69,7 @@ def naive_order(graph: Graph) -> list[int]:
 # -- order -----------------------------------------------------------------------------------------------
 
 
+@LAW
 @given(graphs())
 def test_the_order_puts_every_task_after_its_upstreams_and_ties_as_they_were_defined(graph: Graph) -> None:
     order = places(built(graph))
@@ -74,6 +77,7 @@ def test_the_order_puts_every_task_after_its_upstreams_and_ties_as_they_were_def
     assert order == naive_order(graph)
 
 
+@LAW
 @given(graphs(), st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_when_the_edges_were_drawn(graph: Graph, random: Any) -> None:
     count, edges = graph
@@ -82,6 +86,7 @@ def test_the_order_does_not_depend_on_when_the_edges_were_drawn(graph: Graph, ra
     assert places(built((count, shuffled))) == places(built(graph))
 
 
+@LAW
 @given(graphs(may_circle=True))
 def test_a_circle_is_found_exactly_where_there_is_one_and_is_one(graph: Graph) -> None:
     count, edges = graph
@@ -158,6 +163,7 @@ def dags(draw: st.DrawFn) -> DAG:
     return dag
 
 
+@LAW
 @given(dags())
 def test_a_spec_survives_json(dag: DAG) -> None:
     spec = dag.spec
@@ -171,6 +177,7 @@ def test_a_spec_survives_json(dag: DAG) -> None:
             assert getattr(one, field.name) == getattr(other, field.name), field.name
 
 
+@LAW
 @given(dags())
 def test_a_spec_tells_each_argument_and_each_edge_once(dag: DAG) -> None:
     spec = dag.spec
@@ -186,6 +193,7 @@ def test_a_spec_tells_each_argument_and_each_edge_once(dag: DAG) -> None:
         assert task.depends_on_past == (operator.depends_on_past or operator.wait_for_downstream)
 
 
+@LAW
 @given(graphs())
 def test_the_same_dag_compiles_to_the_same_spec(graph: Graph) -> None:
     assert built(graph).spec.to_json() == built(graph).spec.to_json()
@@ -195,6 +203,7 @@ def test_the_same_dag_compiles_to_the_same_spec(graph: Graph) -> None:
 # -- edges -----------------------------------------------------------------------------------------------
 
 
+@LAW
 @given(st.integers(1, 5), st.integers(1, 5))
 def test_cross_downstream_makes_every_edge_once(ups: int, downs: int) -> None:
     with DAG("cross") as dag:
@@ -205,6 +214,7 @@ def test_cross_downstream_makes_every_edge_once(ups: int, downs: int) -> None:
     assert sum(len(task.upstream) for task in dag.spec.tasks) == ups * downs
 
 
+@LAW
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
 def test_an_edge_through_groups_joins_what_is_not_empty_in_between(sizes: list[int]) -> None:
     """a >> group >> ... >> b: empty groups are passed through, full ones stand between."""
@@ -224,6 +234,7 @@ def test_an_edge_through_groups_joins_what_is_not_empty_in_between(sizes: list[i
 # -- ids -------------------------------------------------------------------------------------------------
 
 
+@LAW
 @given(st.text(max_size=260))
 def test_any_text_is_an_id_in_one_spelling_or_is_refused(text: str) -> None:
     try:
@@ -237,6 +248,7 @@ def test_any_text_is_an_id_in_one_spelling_or_is_refused(text: str) -> None:
     assert check_id("task", unicodedata.normalize("NFD", text), None) == found
 
 
+@LAW
 @given(st.from_regex(r"[A-Za-z0-9_.-]{1,250}", fullmatch=True).filter(lambda text: text not in (".", "..")))
 def test_every_plain_id_of_airflow_is_one_here_unchanged(text: str) -> None:
     assert check_id("task", text, None) == text
