@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from flowlet.authoring.params import Param as Param
     from flowlet.authoring.rules import TriggerRule as TriggerRule
     from flowlet.authoring.rules import WeightRule as WeightRule
+    from flowlet.authoring.setup_teardown import setup as setup
+    from flowlet.authoring.setup_teardown import teardown as teardown
     from flowlet.authoring.xcom_arg import XComArg as XComArg
     from flowlet.engine.engine import Engine as Engine
     from flowlet.engine.run import DagRun as DagRun
@@ -91,8 +93,10 @@ _HOMES = {
     "dag": "authoring.dag_decorator",
     "get_current_context": "authoring.context",
     "register_xcom_type": "runs.values",
+    "setup": "authoring.setup_teardown",
     "task": "operators.decorators",
     "task_group": "authoring.group_decorator",
+    "teardown": "authoring.setup_teardown",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  all of them are strings

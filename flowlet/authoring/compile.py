@@ -99,7 +99,43 @@ def _task_specs(dag: DAG, compiled: Compiled) -> tuple[TaskSpec, ...]:
         task_spec(tasks[number], place, ups[place], tuple(downs[place])) for place, number in enumerate(order)
     )
     _add_mappings(specs, [tasks[number] for number in order])
+    if any(spec.is_setup for spec in specs):
+        _add_guards(specs)
     return specs
+
+
+def _add_guards(specs: tuple[TaskSpec, ...]) -> None:
+    """Setups that guard tasks from afar, and what teardowns wait for.
+
+    A setup matters to what comes after it as long as its teardown does not come before; one without a
+    teardown to all that comes after (Airflow: AbstractOperator.get_upstreams_only_setups). A teardown waits
+    for all between (trigger_rule_dep.py `_evaluate_teardown_scope`).
+    """
+    after = {spec.index: _reached(specs, spec.index, "downstream") for spec in specs if spec.is_setup}
+    before = {spec.index: _reached(specs, spec.index, "upstream") for spec in specs if spec.is_teardown}
+    for teardown, earlier in before.items():
+        ups = specs[teardown].upstream
+        between = [earlier & after[up] for up in ups if specs[up].is_setup]
+        specs[teardown].scope = tuple(sorted(set().union(*between) - set(ups)))
+    for setup, later in after.items():
+        teardowns = [down for down in specs[setup].downstream if specs[down].is_teardown]
+        inside = later.intersection(set().union(*(before[down] for down in teardowns))) if teardowns else later
+        for index in inside:
+            spec = specs[index]
+            if setup not in spec.upstream and not spec.is_teardown:
+                spec.guards = (*spec.guards, setup)
+
+
+def _reached(specs: tuple[TaskSpec, ...], start: int, direction: str) -> set[int]:
+    """All that comes after a task, or before it, however far."""
+    found: set[int] = set()
+    todo = list(getattr(specs[start], direction))
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            todo.extend(getattr(specs[index], direction))
+    return found
 
 
 def _add_mappings(specs: tuple[TaskSpec, ...], tasks: list[BaseOperator]) -> None:

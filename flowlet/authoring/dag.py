@@ -308,10 +308,13 @@ class DAG:
 
     def _check_rules(self) -> None:
         """fail_fast stops at the first failure, so no task may wait for one (as in Airflow)."""
+        for task in self.task_dict.values():
+            if task.is_setup:
+                _check_after_setup(task)
         if not self.fail_fast:
             return
         for task in self.task_dict.values():
-            if task.trigger_rule != "all_success":
+            if not task.is_teardown and task.trigger_rule != "all_success":
                 raise task._refuse(
                     f"fail_fast allows no trigger_rule but 'all_success', not {task.trigger_rule}"
                 )
@@ -375,6 +378,15 @@ class DAG:
 
     def __repr__(self) -> str:
         return f"<DAG: {self.dag_id}>"
+
+
+def _check_after_setup(setup: BaseOperator) -> None:
+    """Whatever else came after a setup with another rule might run without it (as in Airflow)."""
+    for task in setup._down:
+        if not task.is_teardown and task.trigger_rule != "all_success":
+            raise task._refuse(
+                f"comes after the setup {setup.task_id!r}, so its trigger_rule must be 'all_success', not {task.trigger_rule}"
+            )
 
 
 def _known() -> list[str]:

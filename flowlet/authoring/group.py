@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from flowlet.authoring import ids, places, stack
 from flowlet.authoring.edges import DependencyMixin, connect
+from flowlet.authoring.setup_teardown import last_of
 from flowlet.errors import DagError, DuplicateTaskId
 
 if TYPE_CHECKING:
@@ -177,8 +178,8 @@ class TaskGroup(DependencyMixin):
         return [task for task in self.iter_tasks() if not any(map(self.has_task, task._up))]
 
     def get_leaves(self) -> list[BaseOperator]:
-        """Its tasks that come before no other of its tasks."""
-        return [task for task in self.iter_tasks() if not any(map(self.has_task, task._down))]
+        """Its tasks that come before no other of its tasks; for a teardown, what it follows in the group."""
+        return last_of(list(self.iter_tasks()))
 
     @property
     def roots(self) -> Sequence[BaseOperator]:

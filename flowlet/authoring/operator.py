@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowlet.authoring import dates, ids, places, stack
+from flowlet.authoring import dates, ids, places, setup_teardown, stack
 from flowlet.authoring.arguments import CHECKS
 from flowlet.authoring.construct import completed, is_being_made, unknown_argument
 from flowlet.authoring.relatives import Relatives
@@ -21,7 +21,7 @@ from flowlet.errors import DagError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from flowlet.authoring.arguments import OperatorArguments
     from flowlet.authoring.dag import DAG
@@ -130,6 +130,7 @@ class BaseOperator(Relatives, Work):
         home = stack.home(dag, group)
         if home is not None:
             home.add(self)
+            setup_teardown.joined(self)
         self._keep(given)
 
     def _keep(self, given: dict[str, Any]) -> None:
@@ -307,6 +308,25 @@ class BaseOperator(Relatives, Work):
                 f"task {self.task_id!r} is in DAG {self._dag.dag_id!r} and task {other.task_id!r} in"
                 f" {other._dag.dag_id!r}: edges do not cross DAGs ({places.spell(places.here())})"
             )
+
+    # -- setup and teardown ----------------------------------------------------------------------------
+
+    def as_setup(self) -> Self:
+        """Make it a setup: what works with it runs only when it succeeded."""
+        setup_teardown.as_setup(self)
+        return self
+
+    def as_teardown(self, *, setups: Any = None, on_failure_fail_dagrun: bool | None = None) -> Self:
+        """Make it the teardown of `setups`: it runs when all between them has ended, whatever became of it."""
+        setup_teardown.as_teardown(self, setups, on_failure_fail_dagrun)
+        return self
+
+    def __enter__(self) -> setup_teardown.Scope:
+        """`with setup >> teardown:` or `with teardown:`: what is made inside stands between them."""
+        return setup_teardown.enter([self])
+
+    def __exit__(self, *exc: object) -> None:
+        setup_teardown.leave()
 
     # -- mapping ---------------------------------------------------------------------------------------
 

@@ -60,6 +60,10 @@ class TaskSpec:
     """
     map_group: str | None = None
     """The mapped group that it is in: its instances meet those of the same index of the others in it."""
+    guards: tuple[int, ...] = ()
+    """Setups, not directly before it, without whose success it does not run."""
+    scope: tuple[int, ...] = ()
+    """Of a teardown: all that lies between its setups and itself, and so must have ended."""
     is_map_source: bool = False
     """Some mapping hangs on the length of what it returns."""
     sensor: str | None = None
@@ -97,6 +101,7 @@ class DagSpec:
     _by_id: dict[str, TaskSpec] | None = attrs.field(default=None, init=False, repr=False)
     _json: str | None = attrs.field(default=None, init=False, repr=False)
     _roster: str | None = attrs.field(default=None, init=False, repr=False)
+    _watchers: dict[int, list[int]] | None = attrs.field(default=None, init=False, repr=False)
     _expansions: dict[int, list[int]] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -116,10 +121,20 @@ class DagSpec:
                     self._expansions.setdefault(source, []).append(task.index)
         return self._expansions
 
+    @property
+    def watchers(self) -> dict[int, list[int]]:
+        """A task to those that wait for it without coming directly after it: guarded by it, or tearing down after it."""
+        if self._watchers is None:
+            self._watchers = {}
+            for task in self.tasks:
+                for watched in (*task.guards, *task.scope):
+                    self._watchers.setdefault(watched, []).append(task.index)
+        return self._watchers
+
     def to_json(self) -> str:
         """Compact, stable text: only what differs from the defaults."""
         if self._json is None:
-            shape = _sparse(self, skip=("tasks", "_by_id", "_expansions", "_json", "_roster"))
+            shape = _sparse(self, skip=("tasks", "_by_id", "_expansions", "_json", "_roster", "_watchers"))
             shape["version"] = SPEC_VERSION
             shape["tasks"] = [_sparse(task, skip=("index", "downstream")) for task in self.tasks]
             text = json.dumps(shape, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
@@ -151,8 +166,9 @@ class DagSpec:
         downstream: list[list[int]] = [[] for _ in rows]
         for index, row in enumerate(rows):
             row["upstream"] = tuple(row.get("upstream", ()))
-            if "mapping" in row:
-                row["mapping"] = tuple(row["mapping"])
+            for name in ("mapping", "guards", "scope"):
+                if name in row:
+                    row[name] = tuple(row[name])
             for up in row["upstream"]:
                 downstream[up].append(index)
         tasks = tuple(

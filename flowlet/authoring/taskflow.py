@@ -58,6 +58,7 @@ class TaskFunction(Generic[P, R]):
         self._many: bool | None = arguments.get("multiple_outputs")
         self._checked: set[tuple[int, tuple[str, ...]]] = set()
         self._partial: dict[str, Any] = {}
+        self._marks: dict[str, Any] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """A new task in the open DAG; gives its output."""
@@ -67,7 +68,21 @@ class TaskFunction(Generic[P, R]):
             self._checked.add(shape)
         task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
         call = {"python_callable": self.function, "op_args": args, "op_kwargs": kwargs}
-        return XComArg(self.operator_class(**{**self._arguments(), **call, "task_id": task_id}))
+        return self._mark(XComArg(self.operator_class(**{**self._arguments(), **call, "task_id": task_id})))
+
+    def marked(self, marks: dict[str, Any]) -> Self:
+        """The same function, whose tasks are setups or teardowns."""
+        twin = self.override()
+        twin._marks = marks
+        return twin
+
+    def _mark(self, output: XComArg) -> XComArg:
+        marks = self._marks
+        if marks.get("is_setup"):
+            return output.as_setup()
+        if marks.get("is_teardown"):
+            return output.as_teardown(setups=marks["setups"], on_failure_fail_dagrun=marks["on_failure_fail_dagrun"])
+        return output
 
     def _home(self) -> TaskGroup:
         """The open group."""
@@ -98,9 +113,11 @@ class TaskFunction(Generic[P, R]):
 
     def override(self, **arguments: Any) -> Self:
         """The same function with other arguments for its task."""
-        return type(self)(
+        twin = type(self)(
             self.function, self.operator_class, {**self.kwargs, **arguments}, pushes_many=self.pushes_many
         )
+        twin._partial, twin._marks = self._partial, self._marks
+        return twin
 
     def partial(self, **kwargs: Any) -> Self:
         """The arguments that do not differ between the instances of a mapped task; then `.expand(...)`."""
@@ -135,7 +152,7 @@ class TaskFunction(Generic[P, R]):
         task_id = free_task_id(self._task_id, group.dag, group.child_id(self._task_id))
         arguments = {**self._arguments(), "python_callable": self.function, "op_kwargs": self._partial, "task_id": task_id}
         node = MappedOperator(operator_class=self.operator_class, partial_kwargs=arguments, over=over, as_op_kwargs=True)
-        return XComArg(node)
+        return self._mark(XComArg(node))
 
     def _check_name(self, name: str) -> None:
         if name in CONTEXT_KEYS or (name not in self._signature.names and not self._signature.takes_any_keyword):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.context import Context
     from flowlet.authoring.derived_args import Derived
     from flowlet.authoring.operator import BaseOperator
+    from flowlet.authoring.setup_teardown import Scope
 
 _MISSING = object()
 
@@ -95,6 +96,22 @@ class XComArg(ResolveMixin, DependencyMixin):
 
     def __repr__(self) -> str:
         return f"XComArg({self.operator!r}, {self.key!r})"
+
+    def as_setup(self) -> XComArg:
+        """Make its task a setup."""
+        self.operator.as_setup()
+        return self
+
+    def as_teardown(self, *, setups: Any = None, on_failure_fail_dagrun: bool | None = None) -> XComArg:
+        """Make its task a teardown."""
+        self.operator.as_teardown(setups=setups, on_failure_fail_dagrun=on_failure_fail_dagrun)
+        return self
+
+    def __enter__(self) -> Scope:
+        return self.operator.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self.operator.__exit__(*exc)
 
     def map(self, f: Callable[[Any], Any]) -> Derived:
         """Every item handed through `f`, for `expand()`."""

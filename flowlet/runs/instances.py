@@ -192,7 +192,8 @@ class ActiveRun:
     def leaves(self) -> Iterator[TaskInstance]:
         """The instances that decide how the run ended (Airflow: DagRun._tis_for_dagrun_state)."""
         for ti in self.instances:
-            if not ti.spec.downstream and (not ti.spec.is_teardown or ti.spec.on_failure_fail_dagrun):
+            spec, specs = ti.spec, self.spec.tasks
+            if all(_is_ignorable(specs[index]) for index in spec.downstream) and not _is_ignorable(spec):
                 yield ti
 
     def state_of(self, task_id: str) -> str | None:
@@ -212,6 +213,11 @@ class ActiveRun:
 
     def __repr__(self) -> str:
         return f"<{self.dag_id}/{self.run_id} {self.state}>"
+
+def _is_ignorable(spec: TaskSpec) -> bool:
+    """A teardown whose failure is not the run's."""
+    return spec.is_teardown and not spec.on_failure_fail_dagrun
+
 
 def past_state(past: Mapping[str, str] | ActiveRun, task_id: str) -> str | None:
     """The state of a task in the previous run."""

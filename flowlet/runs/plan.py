@@ -6,12 +6,21 @@ skipped tasks is one event.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowlet.authoring.spec import sources
 from flowlet.clock import iso
 from flowlet.runs.instances import ActiveRun, TaskInstance, past_state
-from flowlet.runs.mapping import MOST_INSTANCES, broken_source, children, count_of, expand, is_unexpanded
+from flowlet.runs.mapping import (
+    MOST_INSTANCES,
+    are_paired,
+    broken_source,
+    children,
+    count_of,
+    expand,
+    is_unexpanded,
+)
 from flowlet.runs.moves import (
     ArchiveAttempt,
     BeginRun,
@@ -271,6 +280,8 @@ def _consider(ti: TaskInstance, turn: Turn) -> bool:
 
 def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     """What the trigger rule makes of a waiting instance; those that end by it join `ended`."""
+    if (ti.spec.guards or ti.spec.scope) and _is_held(ti, ended, turn):
+        return None
     if is_unexpanded(ti):
         return _decide_mapped(ti, ended, turn)
     verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
@@ -282,6 +293,31 @@ def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     elif _release(ti, turn):
         ended.append(ti)
     return None
+
+
+def _is_held(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> bool:
+    """Whether a setup from afar, or what a teardown waits for, keeps it; a broken setup ends it.
+
+    Source: Airflow's trigger_rule_dep.py, `_evaluate_setup_constraint` and `_evaluate_teardown_scope`.
+    """
+    guards = [guard for index in ti.spec.guards for guard in _instances_of(ti, index)]
+    states = {guard.state for guard in guards}
+    broken = UPSTREAM_FAILED if states & {FAILED, UPSTREAM_FAILED} else SKIPPED if SKIPPED in states else None
+    if broken is not None:
+        setup = next(guard for guard in guards if guard.state in TERMINAL and guard.state != SUCCESS)
+        settle(ti, broken, f"its setup {setup.key} is {setup.state}", turn)
+        ended.append(ti)
+        return True
+    return bool(states - {SUCCESS}) or any(
+        other.state not in TERMINAL for index in ti.spec.scope for other in _instances_of(ti, index)
+    )
+
+
+def _instances_of(ti: TaskInstance, index: int) -> Sequence[TaskInstance]:
+    other = ti.run.tasks[index]
+    if other.instances is None:
+        return (other,)
+    return (other.instances[ti.map_index],) if are_paired(other.spec, ti.spec) and ti.map_index >= 0 else other.instances
 
 
 def _decide_mapped(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
@@ -366,11 +402,21 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
                     count(child, parent, state)
                 if not child.released and child.state == NONE:
                     _decide(child, ended, turn)
+        if parent.run.spec.watchers:
+            _tell_watchers(parent, ended, turn)
         if parent.spec.is_map_source:
             for index in parent.run.spec.expansions[parent.spec.index]:
                 child = tasks[index]
                 if is_unexpanded(child) and child.state == NONE and not child.released:
                     _decide(child, ended, turn)
+
+
+def _tell_watchers(parent: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
+    """Those who wait for it without coming directly after it look again, if their rule has spoken."""
+    for index in parent.run.spec.watchers.get(parent.spec.index, ()):
+        for child in children(parent, index):
+            if child.state == NONE and not child.released:
+                _decide(child, ended, turn)
 
 
 def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:
