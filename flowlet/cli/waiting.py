@@ -55,7 +55,7 @@ class Waiting:
         from flowlet.runs.hydrate import run_from_rows
 
         spec = reading.dag(self._reader, run.dag_id).spec
-        return run_from_rows(spec, run, reading.tasks(self._reader, run))[0]
+        return run_from_rows(spec, run, reading.tasks(self._reader, run))
 
     # -- the owner ---------------------------------------------------------------------------------------
 

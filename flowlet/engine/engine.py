@@ -409,10 +409,11 @@ class Engine:
         scheduler, store = self._parts()
         entry = self.registry.add(dag)
         row = await rows.of_dag(store, entry.spec.dag_id)
-        known = entry.spec.dag_id in self.brain.entries
+        known = self.brain.entries.get(entry.spec.dag_id)
         active = () if known else (await rows.active_runs(store)).get(entry.spec.dag_id, ())
+        dates = [run.logical_date for run in known.known()] if known else []
         newest = None if row is None else await rows.newest_date(store, entry.spec.dag_id)
-        request = await rows.registration(store, dag, entry.spec, row, active, newest)
+        request = await rows.registration(store, dag, entry.spec, row, active, newest, dates)
         await scheduler.ask(requests.Register, *request[:-1])
 
     def dags(self) -> list[str]:

@@ -55,13 +55,14 @@ async def newest_dates(store: Store) -> dict[str, int | None]:
 
 
 async def registration(
-    store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active, newest: int | None
-) -> Register:
-    """A DAG together with all that the file knows of it."""
+    store: Store, dag: DAG | None, spec: DagSpec, row: Any, active: Active, newest: int | None,
+    dates: Iterable[int | None] = (),
+) -> Register:  # fmt: skip
+    """A DAG together with all that the file knows of it. `dates`: those of its runs that are live already."""
     past: list[Known] = []
     if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
-        dates = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active)} - {None}
-        for date in sorted(dates):
+        befores = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active), *dates}
+        for date in sorted(befores - {None}):
             past += await run_before(store, spec, date)
     lengths: dict[int, int] = {}
     for run, _ in active if spec.expansions else ():
@@ -114,9 +115,8 @@ async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None
     found = await store.fetch("run", dag_id=spec.dag_id, run_id=run_id)
     if not found:
         return None
-    run, _ = run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]))
-    run.tasks = [ti for ti in run.tasks if ti.id]
-    by_key = {(ti.spec.task_id, ti.map_index): ti for ti in run.instances}
+    run = run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]))
+    by_key = {(ti.spec.task_id, ti.map_index): ti for ti in run.known_instances}
     for task_id, map_index, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
         ti = by_key.get((task_id, map_index))
         if ti is not None and outcome in ("failed", "timed_out"):
@@ -130,6 +130,6 @@ async def load_xcoms(store: Store, run: ActiveRun) -> None:
     values: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
         values.setdefault((task_id, map_index), []).append((key, value))
-    for ti in run.instances:
+    for ti in run.known_instances:
         if ti.xcoms is None:
             ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))

@@ -62,7 +62,7 @@ class DagRun:
     @property
     def task_states(self) -> dict[str, TaskState]:
         """task_id (`task_id[3]` of a mapped one) to its state, in topological order."""
-        return {ti.key: TaskState(ti.shown) for ti in self._run.instances}
+        return {ti.key: TaskState(ti.shown) for ti in self._run.known_instances}
 
     async def wait(self) -> DagRun:
         """Until the run has ended; gives the run, also a failed one. Raises if its engine fails."""
@@ -90,7 +90,7 @@ class DagRun:
 
     async def _keep(self) -> None:
         """Fetch what a restart left in the file only."""
-        if any(ti.xcoms is None for ti in self._run.instances):
+        if any(ti.xcoms is None for ti in self._run.known_instances):
             await self._engine.load_xcoms(self._run)
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,11 +107,11 @@ class DagRun:
             "started_at": _iso(run.started_at),
             "ended_at": _iso(run.ended_at),
             "conf": run.conf_value,
-            "tasks": {ti.key: ti.shown for ti in run.instances},
-            "tries": {ti.key: ti.try_number for ti in run.instances},
-            "errors": {ti.key: list(ti.errors) for ti in run.instances if ti.errors},
-            "reasons": {ti.key: ti.reason for ti in run.instances if ti.reason},
-            "xcoms": {f"{ti.key}:{key}": _plain(text) for ti in run.instances for key, text in ti.xcoms or ()},
+            "tasks": {ti.key: ti.shown for ti in run.known_instances},
+            "tries": {ti.key: ti.try_number for ti in run.known_instances},
+            "errors": {ti.key: list(ti.errors) for ti in run.known_instances if ti.errors},
+            "reasons": {ti.key: ti.reason for ti in run.known_instances if ti.reason},
+            "xcoms": {f"{ti.key}:{key}": _plain(text) for ti in run.known_instances for key, text in ti.xcoms or ()},
         }
 
     def _find(self, task_id: str) -> TaskInstance | None:

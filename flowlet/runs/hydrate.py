@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowlet.authoring.spec import TaskSpec
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.mapping import children, parents
 from flowlet.runs.plan import count
@@ -21,25 +22,29 @@ Row = Sequence[Any]
 
 def run_from_rows(
     spec: DagSpec, run_row: Row, task_rows: Iterable[Row], lengths: Mapping[int, int] | None = None
-) -> tuple[ActiveRun, list[Row]]:
-    """The run as it stands on file, and the rows of tasks that the DAG no longer has.
+) -> ActiveRun:
+    """The run as it stands on file.
 
-    Tasks that the DAG has and the file has not get the id 0: they are to be added. `lengths` says of a row
-    how many items it returned, for those that others are mapped over.
+    Tasks that the DAG has and the file has not get the id 0 (they are to be added, if the run goes on), those
+    that the file has and the DAG has not are `gone`. `lengths` says of a row how many items it returned, for
+    those that others are mapped over.
     """
     run = _run(spec, run_row)
     run.tasks = [TaskInstance(run, task, 0) for task in spec.tasks]
-    vanished = []
     for row in sorted(task_rows, key=_by_index):
-        ti = _place_of(run, row)
-        if ti is None:
-            vanished.append(row)
-            continue
+        ti = _place_of(run, row) or _gone(run, row)
         _fill(ti, row)
         if lengths:
             ti.length = lengths.get(ti.id)
-    _count_all(run)
-    return run, vanished
+    count_all(run)
+    return run
+
+
+def _gone(run: ActiveRun, row: Row) -> TaskInstance:
+    """The instance of a task that the DAG no longer has."""
+    ti = TaskInstance(run, TaskSpec(task_id=row[2], index=-1, operator=row[7], pool=row[8]), 0, row[3])
+    run.gone[ti.key] = ti
+    return ti
 
 
 def _by_index(row: Row) -> int:
@@ -86,14 +91,18 @@ def _fill(ti: TaskInstance, row: Row) -> None:
     ti.xcoms = None if ti.try_number else ()
 
 
-def _count_all(run: ActiveRun) -> None:
-    """How many upstreams each instance has, and how many of them ended how."""
-    run.unfinished = 0
+def count_all(run: ActiveRun) -> None:
+    """Count anew what is unfinished, on its way, and has ended upstream of each instance."""
+    run.unfinished = run.released = 0
     for ti in run.instances:
+        ti.released = False
+        ti.succeeded = ti.failed = ti.skipped = ti.upstream_failed = ti.removed = 0
+        ti.setups_succeeded = ti.setups_skipped = 0
         if run.is_expanded:
             above = parents(ti)
             ti.total, ti.setups = len(above), sum(up.spec.is_setup for up in above)
         else:
+            ti.total = len(ti.spec.upstream)
             ti.setups = sum(run.spec.tasks[up].is_setup for up in ti.spec.upstream)
     for ti in run.instances:
         if ti.state in TERMINAL:

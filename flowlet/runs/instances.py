@@ -39,6 +39,8 @@ class TaskInstance:
     """Its trigger rule has let it go and it has not ended: it is somewhere on its way."""
     blocker: Any = None
     """The limit that keeps a released instance from starting."""
+    place: int = -1
+    """The number of its place among those who wait for slots."""
     holds: bool = False
     """It holds slots (pool, run, task limits)."""
     queued_at: int | None = None
@@ -71,10 +73,15 @@ class TaskInstance:
     @property
     def key(self) -> str:
         """`task_id`, or `task_id[3]` of a mapped task."""
-        return self.spec.task_id if self.map_index < 0 else f"{self.spec.task_id}[{self.map_index}]"
+        return _key(self.spec.task_id, self.map_index)
 
     def __repr__(self) -> str:
         return f"<{self.run.dag_id}/{self.run.run_id}/{self.key} {self.state} try {self.try_number}>"
+
+
+def _key(task_id: str, map_index: int) -> str:
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
+
 
 class ActiveRun:
     """One DagRun with its task instances.
@@ -83,7 +90,7 @@ class ActiveRun:
     """
 
     __slots__ = (
-        "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "held", "id", "interval_end",
+        "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "interval_end",
         "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
@@ -124,6 +131,8 @@ class ActiveRun:
         self.saved = False
         """Its row exists; before, its state enters with the row."""
         self.tasks: list[TaskInstance] = []
+        self.gone: dict[str, TaskInstance] = {}
+        """Instances of tasks that the DAG no longer has, by key."""
         self.first_task_id = 0
         self.unfinished = 0
         self.released = 0
@@ -175,11 +184,16 @@ class ActiveRun:
         """The instance of a task, or None."""
         spec = self.spec.by_id.get(task_id)
         if spec is None:
-            return None
+            return self.gone.get(_key(task_id, map_index))
         ti = self.tasks[spec.index]
         if ti.instances is not None and 0 <= map_index < len(ti.instances):
             return ti.instances[map_index]
-        return ti if ti.map_index == map_index else None
+        return ti if ti.map_index == map_index and ti.id else self.gone.get(_key(task_id, map_index))
+
+    @property
+    def known_instances(self) -> list[TaskInstance]:
+        """All that have a row, those of tasks that the DAG no longer has at the end."""
+        return [*(ti for ti in self.instances if ti.id), *self.gone.values()]
 
     def of_task(self, task_id: str) -> Sequence[TaskInstance]:
         """All instances of a task; none if the run never had it."""

@@ -148,9 +148,35 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
     if state in TERMINAL:
         ended_at = ti.ended_at = max(turn.now, ti.started_at or 0)
         ti.wake_at = None
+        if ti.try_number and ti.outcome is None:
+            ti.outcome = "cancelled"  # as settle_task has it: the attempt of a sensor between two looks
         _leave(ti)
     turn.moves.settle_task.append(SettleTask(ti.id, expected, state, reason, ti.queued_at, ended_at))
     turn.touched.append(ti)
+
+
+def remove(ti: TaskInstance, turn: Turn) -> None:
+    """Its task is no longer in the DAG."""
+    reason = "the DAG no longer has this task"
+    if ti.state != RUNNING:
+        return settle(ti, REMOVED, reason, turn)
+    turn.stop.append(ti.work)
+    ti.work = None
+    _end_row(ti, REMOVED, "cancelled", reason, None, turn)
+    return _leave(ti)
+
+
+def hold_back(ti: TaskInstance, turn: Turn) -> None:
+    """It had been let go and has not started: by its rule of today it waits again."""
+    if ti.released:
+        ti.released = False
+        ti.run.released -= 1
+    settle(ti, NONE, None, turn)
+
+
+def may_run(ti: TaskInstance) -> bool:
+    """The trigger rule lets it go; what stands for a mapped task never runs itself."""
+    return not is_unexpanded(ti) and (not ti.total or RULES[ti.spec.trigger_rule](ti) is _RUN)
 
 
 def schedule(ti: TaskInstance, turn: Turn) -> None:

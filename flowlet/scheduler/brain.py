@@ -69,7 +69,7 @@ class Brain:
         self._set_timers(turn)
         if self.executing and not self.draining:
             self._admit(turn)
-        self._file_new_runs(turn)
+        self.file_new_runs(turn)
         return turn
 
     def next_due(self) -> int | None:
@@ -351,9 +351,11 @@ class Brain:
             if ti.released and ti.state != RUNNING and ti.state not in TERMINAL:
                 plan.schedule(ti, turn)
 
-    def _file_new_runs(self, turn: Turn) -> None:
+    def file_new_runs(self, turn: Turn) -> None:
         """The rows of new runs, as they stand at the end of the turn that made them."""
         for run in turn.runs:
+            if run.saved:
+                continue
             turn.moves.add_run.append(
                 AddRun(
                     run.id, run.dag_id, run.run_id, run.run_type, QUEUED if run.started_at is None else RUNNING, run.logical_date,

@@ -27,10 +27,8 @@ class Entry:
     )  # fmt: skip
 
     def __init__(self, dag: DAG | None, spec: DagSpec) -> None:
-        self.dag = dag
-        self.spec = spec
-        self.operators: list[BaseOperator] = []
-        self.schedule = Schedule.of(spec)
+        self.past = Past()
+        self.describe(dag, spec)
         self.cursor: int | None = None
         self.next_due: int | None = None
         self.waits = False
@@ -46,10 +44,17 @@ class Entry:
         """The latest date given to a run without one of its own, while others have dates in the future."""
         self.failures = 0
         """Runs that failed one after the other, up to now."""
-        self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
-        self.past = Past(only_scheduled=spec.catchup)
+
+    def describe(self, dag: DAG | None, spec: DagSpec) -> None:
+        """What the DAG is, as of now. Its schedule is to be planned anew."""
+        self.dag = dag
+        self.spec = spec
+        self.operators: list[BaseOperator] = []
         if dag is not None:
             self.operators = [dag.task_dict[task.task_id] for task in spec.tasks]
+        self.schedule = Schedule.of(spec)
+        self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
+        self.past.only_scheduled = spec.catchup
 
     @property
     def room(self) -> int:
@@ -92,3 +97,5 @@ class Entry:
         self.failures = self.failures + 1 if run.state == FAILED else 0
         if self.has_past:
             self.past.remember(run)
+        else:
+            self.past.forget()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from flowlet.runs.states import NONE, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
@@ -17,7 +18,8 @@ from flowlet.scheduler.weights import weight_of
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
 
-Key = tuple[int, int, int, int]
+Key = tuple[int, int, int, int, int]
+"""Weight, date, map index, row id, and the number of its place: an instance has one, and former ones are void."""
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_POOL_SLOTS = 128
@@ -48,7 +50,7 @@ class Limit:
         """The first of those parked that would fit now."""
         best: list[tuple[Key, TaskInstance]] | None = None
         for need, heap in self.parked.items():
-            while heap and not _still_waits(heap[0][1]):
+            while heap and not _still_waits(*heap[0]):
                 heappop(heap)
             if heap and need <= self.free and (best is None or heap[0][0] < best[0][0]):
                 best = heap
@@ -84,8 +86,13 @@ class Unknown(Limit):
 _NOWHERE = Unknown("")
 
 
-def _still_waits(ti: TaskInstance) -> bool:
+def _may_start(ti: TaskInstance) -> bool:
     return ti.released and ti.state in _STARTABLE
+
+
+def _still_waits(key: Key, ti: TaskInstance) -> bool:
+    """This is its place, and it has not gone elsewhere."""
+    return ti.place == key[-1] and _may_start(ti)
 
 
 class Admission:
@@ -101,6 +108,7 @@ class Admission:
         self._queue: list[tuple[Key, TaskInstance, Limit | None]] = []
         """Each with the limit at which it was parked before."""
         self._freed: set[Limit] = set()
+        self._number = count()
 
     # -- pools ---------------------------------------------------------------------------------------
 
@@ -154,7 +162,7 @@ class Admission:
             self._pull(limit)
         while self.parallel.free > 0 and self._queue:
             key, ti, parked_at = heappop(self._queue)
-            if _still_waits(ti):
+            if _still_waits(key, ti):
                 full, need = self._blocked_by(ti)
                 if full is not None:
                     full.park(key, ti, need)
@@ -181,8 +189,13 @@ class Admission:
                 self._freed.add(limit)
 
     def _take(self, ti: TaskInstance) -> None:
-        ti.holds = True
         self.parallel.used += 1
+        ti.place = -1
+        self.hold(ti)
+
+    def hold(self, ti: TaskInstance) -> None:
+        """Take the slots of an instance that runs, as its task is now."""
+        ti.holds = True
         if not self.unlimited:
             for limit, need in self._limits(ti):
                 limit.used += need
@@ -221,7 +234,7 @@ class Admission:
         needs: dict[Limit, int] = {}
         for ti in ready:
             spec, run = ti.spec, ti.run
-            if not _still_waits(ti) or spec.max_active_tis_per_dag or spec.max_active_tis_per_dagrun:
+            if not _may_start(ti) or spec.max_active_tis_per_dag or spec.max_active_tis_per_dagrun:
                 return False
             if run.gate is not None and run.gate.size == 0:
                 return False
@@ -242,10 +255,11 @@ class Admission:
             heappush(self._queue, (*entry, limit))
 
     def _key(self, ti: TaskInstance) -> Key:
+        ti.place = next(self._number)
         if self.unlimited:
-            return (ti.run.run_after, ti.run.id, ti.spec.index, ti.map_index)
+            return (ti.run.run_after, ti.run.id, ti.spec.index, ti.map_index, ti.place)
         date = ti.run.logical_date if ti.run.logical_date is not None else ti.run.run_after
-        return (-weight_of(ti.run.spec, ti.spec.index), date, ti.map_index, ti.id)
+        return (-weight_of(ti.run.spec, ti.spec.index), date, ti.map_index, ti.id, ti.place)
 
     def _task_limit(self, ti: TaskInstance, size: int) -> Limit:
         key = (ti.run.dag_id, ti.spec.task_id)

@@ -24,21 +24,36 @@ _date = itemgetter(0)
 class Past:
     """The runs of one DAG that have ended, by logical date."""
 
-    __slots__ = ("_ended", "_only_scheduled")
+    __slots__ = ("_ended", "only_scheduled")
 
-    def __init__(self, *, only_scheduled: bool) -> None:
-        self._only_scheduled = only_scheduled
+    def __init__(self) -> None:
+        self.only_scheduled = False
+        """With catchup manual runs are nobody's past."""
         self._ended: list[Known] = []
 
     def learn(self, known: Iterable[Known]) -> None:
-        """Runs that the file has."""
+        """Runs that the file has; what is remembered of one is newer."""
         for date, states in known:
-            self._enter(date, states)
+            if not self._find(date):
+                self._enter(date, states)
 
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""
         if self._counts(run) and run.logical_date is not None:
             self._enter(run.logical_date, {ti.spec.task_id: run.state_of(ti.spec.task_id) or ti.state for ti in run.tasks})
+
+    def forget(self) -> None:
+        """Nobody asks any more; what was learned gets out of date."""
+        self._ended.clear()
+
+    def link_all(self, active: Iterable[ActiveRun]) -> None:
+        """Anew: while no task looked at the past nobody kept account."""
+        runs = list(active)
+        for run in runs:
+            run.past = run.past_date = None
+            run.followers.clear()
+        for run in runs:
+            self.link(run, runs)
 
     def link(self, run: ActiveRun, active: Iterable[ActiveRun]) -> None:
         """The run looks at the one before it, and those after it look at this one if none lies between."""
@@ -62,13 +77,15 @@ class Past:
         return best
 
     def _counts(self, run: ActiveRun) -> bool:
-        return not self._only_scheduled or run.run_type == "scheduled"
+        return not self.only_scheduled or run.run_type == "scheduled"
+
+    def _find(self, date: int) -> list[Known]:
+        at = bisect_left(self._ended, date, key=_date)
+        return [known for known in self._ended[at : at + 1] if known[0] == date]
 
     def _enter(self, date: int, states: Mapping[str, str]) -> None:
-        at = bisect_left(self._ended, date, key=_date)
-        if at < len(self._ended) and self._ended[at][0] == date:
-            self._ended[at] = (date, states)
-            return
+        for former in self._find(date):
+            self._ended.remove(former)
         insort(self._ended, (date, states), key=_date)
         if len(self._ended) > REMEMBERED:
             del self._ended[0]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from flowlet.authoring.spec import DagSpec
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
-from flowlet.runs.moves import AddTask, PutDag
-from flowlet.runs.states import NONE, QUEUED, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
-from flowlet.scheduler import schedules, ticks
+from flowlet.runs.moves import PutDag
+from flowlet.runs.states import QUEUED, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.scheduler import editing, schedules, ticks
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.jumps import put_right
 
@@ -22,22 +22,37 @@ if TYPE_CHECKING:
 
 
 def register(brain: Brain, request: Register, turn: Turn) -> None:
-    """Enter (or replace) a DAG."""
-    entry = Entry(request.dag, request.spec)
-    before = brain.entries.get(request.spec.dag_id)
-    brain.entries[request.spec.dag_id] = entry
-    entry.newest_date, entry.failures = request.newest_date, request.failures
-    entry.past.learn(request.past)
-    _take_over_row(entry, request.row, turn)
-    if before is not None:
-        _replace(before, entry)
-    for run_row, task_rows in request.runs:
-        _recover(brain, entry, run_row, task_rows, request.lengths, turn)
+    """Enter a DAG, or put what is known of it over to the code of today."""
+    entry = brain.entries.get(request.spec.dag_id)
+    if entry is None:
+        entry = _enter(brain, request, turn)
+    else:
+        _describe_again(brain, entry, request, turn)
     if not brain.executing:
         return
     _warn_of_pools(brain, entry, turn)
     brain.begin_queued(entry, turn)
     schedules.plan(brain, entry, turn)
+
+
+def _enter(brain: Brain, request: Register, turn: Turn) -> Entry:
+    entry = brain.entries[request.spec.dag_id] = Entry(request.dag, request.spec)
+    entry.newest_date, entry.failures = request.newest_date, request.failures
+    entry.past.learn(request.past)
+    _take_over_row(entry, request.row, turn)
+    for run_row, task_rows in request.runs:
+        _recover(brain, entry, run_row, task_rows, request.lengths, turn)
+    return entry
+
+
+def _describe_again(brain: Brain, entry: Entry, request: Register, turn: Turn) -> None:
+    """What is known here is newer than what was read from the file before this turn."""
+    hash_, schedule = entry.spec.hash, entry.schedule
+    entry.describe(request.dag, request.spec)
+    entry.past.learn(request.past)
+    if hash_ != request.spec.hash:
+        _put_dag(entry, _edited_schedule(entry, schedule, turn), turn)
+    editing.edit(brain, entry, turn)
 
 
 def _take_over_row(entry: Entry, row: Any, turn: Turn) -> None:
@@ -54,6 +69,11 @@ def _take_over_row(entry: Entry, row: Any, turn: Turn) -> None:
             return
         cursor = _edited_schedule(entry, ticks.Schedule.of(DagSpec.from_json(old)), turn)
     entry.gate.set_open(not entry.paused)
+    _put_dag(entry, cursor, turn)
+
+
+def _put_dag(entry: Entry, cursor: int | None, turn: Turn) -> None:
+    spec = entry.spec
     turn.moves.put_dag.append(
         PutDag(spec.dag_id, spec.to_json(), spec.hash, spec.file, int(entry.paused), cursor, turn.now)
     )
@@ -70,24 +90,12 @@ def _edited_schedule(entry: Entry, old: ticks.Schedule, turn: Turn) -> int | Non
     return entry.cursor
 
 
-def _replace(before: Entry, entry: Entry) -> None:
-    """The same DAG again (a cell run twice): its active runs go on with the code they began with."""
-    entry.active, entry.queue, entry.running = before.active, before.queue, before.running
-    entry.closing = before.closing
-    entry.gate, entry.paused, entry.cursor = before.gate, before.paused, before.cursor
-    entry.last_now = before.last_now
-    entry.past, entry.newest_date, entry.failures = before.past, before.newest_date, before.failures
-    before.next_due = None
-
-
 def _recover(
     brain: Brain, entry: Entry, run_row: Any, task_rows: Any, lengths: Mapping[int, int], turn: Turn
 ) -> None:
-    run, vanished = run_from_rows(entry.spec, run_row, task_rows, lengths)
+    run = run_from_rows(entry.spec, run_row, task_rows, lengths)
     brain.adopt(entry, run)
-    for row in vanished:
-        _remove(row, turn)
-    add_new_tasks(brain, run, turn)
+    editing.fit(run, turn)
     if not brain.executing or run.state == QUEUED:
         return
     interrupted = [ti for ti in run.instances if ti.state == RUNNING]
@@ -111,27 +119,6 @@ def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInsta
     if entry.spec.dagrun_timeout is not None and run.started_at is not None:
         brain.limit_time(run, min(run.started_at, turn.now) + entry.spec.dagrun_timeout)
     plan.resume(run, turn)
-
-
-def _remove(row: Any, turn: Turn) -> None:
-    """A task that the DAG no longer has (Airflow: removed)."""
-    from flowlet.runs.moves import SettleTask
-    from flowlet.runs.states import REMOVED, TERMINAL
-
-    if row[4] not in TERMINAL:
-        turn.moves.settle_task.append(SettleTask(row[0], row[4], REMOVED, "the DAG no longer has this task", None, turn.now))
-
-
-def add_new_tasks(brain: Brain, run: ActiveRun, turn: Turn) -> None:
-    """A task that the DAG did not have when the run was made."""
-    for ti in run.tasks:
-        if ti.id == 0:
-            ti.id = brain._task_id
-            brain._task_id += 1
-            spec = ti.spec
-            turn.moves.add_task.append(
-                AddTask(ti.id, run.id, spec.task_id, -1, NONE, 0, spec.retries, spec.operator, spec.pool, None, None, None)
-            )
 
 
 def _warn_of_pools(brain: Brain, entry: Entry, turn: Turn) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.states import QUEUED, RUNNING
-from flowlet.scheduler import registration
+from flowlet.scheduler import editing, registration
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun
@@ -28,12 +28,12 @@ def reload(brain: Brain, request: Reload, turn: Turn) -> None:
     turn.event("conflict", "its rows were changed by somebody else; it was read again from the file", run=run)
     if request.row is None:
         return _vanish(brain, run, turn)
-    fresh, _ = run_from_rows(entry.spec, request.row, request.tasks, request.lengths)
-    run.tasks, run.unfinished, run.released = fresh.tasks, fresh.unfinished, fresh.released
+    fresh = run_from_rows(entry.spec, request.row, request.tasks, request.lengths)
+    run.tasks, run.gone, run.unfinished, run.released = fresh.tasks, fresh.gone, fresh.unfinished, fresh.released
     run.is_expanded = fresh.is_expanded
     run.state, run.started_at, run.ended_at, run.reason = fresh.state, fresh.started_at, fresh.ended_at, fresh.reason
     run.past_waiting.clear()
-    for ti in run.instances:
+    for ti in (*run.instances, *run.gone.values()):
         ti.run = run
     return _go_on(brain, run, turn)
 
@@ -57,11 +57,11 @@ def _vanish(brain: Brain, run: ActiveRun, turn: Turn) -> None:
 
 def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     entry = brain.entries[run.dag_id]
-    registration.add_new_tasks(brain, run, turn)
     if run.state not in (QUEUED, RUNNING):
         entry.active.pop(run.run_id, None)
         turn.over.append(run)
         return
+    editing.fit(run, turn)
     entry.active[run.run_id] = run
     entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
     if run.state == QUEUED:

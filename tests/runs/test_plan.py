@@ -144,8 +144,8 @@ def test_a_run_rebuilt_from_its_rows_counts_as_the_one_that_lived(spec: DagSpec,
             ti = play.running.pop(0)
             play.step(lambda turn, ti=ti: play.end(ti, turn))
     lived = play.run
-    again, vanished = run_from_rows(spec, run_row(lived), [task_row(ti) for ti in lived.tasks])
-    assert vanished == []
+    again = run_from_rows(spec, run_row(lived), [task_row(ti) for ti in lived.tasks])
+    assert again.gone == {}
     assert again.unfinished == lived.unfinished
     for one, other in zip(again.tasks, lived.tasks, strict=True):
         assert (one.succeeded, one.failed, one.skipped, one.upstream_failed) == (

@@ -41,8 +41,15 @@ class File:
         return self.connection.execute(sql, where).fetchall()
 
     def commit(self, moves: Moves) -> None:
+        """As the store does it, with nobody who interferes: whatever does not fit was decided wrongly."""
         self.connection.execute("BEGIN")
-        applying.all_at_once(self.connection, moves)
+        try:
+            applying.all_at_once(self.connection, moves)
+        except applying.Mismatch:
+            self.connection.execute("ROLLBACK")
+            self.connection.execute("BEGIN")
+            conflicts = applying.one_by_one(self.connection, moves)
+            assert conflicts == []
         self.connection.execute("COMMIT")
 
     def states(self, dag_id: str | None = None) -> dict[tuple[str, str, str], str]:
@@ -101,6 +108,8 @@ class World:
         """Bodies that execute now; sensors between two pokes are not among them."""
         self.executing = 0
         """How many bodies there were when the brain had decided and nothing was started or stopped yet."""
+        self.edited: set[str] = set()
+        """DAGs that were described anew in the last turn: what was decided before that followed the old one."""
         self.answers: list[Any] = []
         for name, slots, _, _ in self._fetch("pools"):
             self.brain.admission.set_pool(name, slots)
@@ -131,7 +140,9 @@ class World:
     def _registration(self, spec: DagSpec, active: Any) -> Any:
         row = drive(rows.of_dag(self.file, spec.dag_id))  # type: ignore[arg-type]
         newest = drive(rows.newest_date(self.file, spec.dag_id))  # type: ignore[arg-type]
-        return drive(rows.registration(self.file, Dag(spec), spec, row, active, newest))  # type: ignore[arg-type]
+        entry = self.brain.entries.get(spec.dag_id)
+        dates = [run.logical_date for run in entry.known()] if entry else []
+        return drive(rows.registration(self.file, Dag(spec), spec, row, active, newest, dates))  # type: ignore[arg-type]
 
     def ask(self, request: Any) -> Any:
         """Put the request into a turn; gives the answer, raises if it is an error."""
@@ -168,6 +179,7 @@ class World:
     def turn(self) -> Turn:
         """One turn of the loop, without the waiting."""
         asked, self.asked = self.asked, []
+        self.edited = {request.spec.dag_id for request in asked if isinstance(request, requests.Register)}
         turn = self.brain.turn(asked, self.now)
         self.executing = len(self.works) + len(turn.poke)
         self.file.commit(turn.moves)

@@ -48,12 +48,11 @@ def attempts_are_contiguous(world: World, turn: Turn) -> None:
 
 def rules_were_met(world: World, turn: Turn) -> None:
     """What starts, and what is set by its rule, has the rule's word; no rule's word is left waiting."""
-    ended = {ti for ti in turn.touched if ti.state in TERMINAL}
-    started = set(turn.start)
-    for ti in ended | started:
+    ended = {ti for ti in turn.touched if ti.state in TERMINAL and ti.run.dag_id not in world.edited}
+    first = {move.id for move in turn.moves.start_task if not move.expected_try}
+    for ti in ended | {ti for ti in turn.start if ti.id in first}:
         if ti.state == "running":
-            if ti.try_number == 1 and not ti.crashes:
-                assert rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) == "run", ti
+            assert rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) == "run", ti
         elif ti.state in ("skipped", "upstream_failed") and ti.reason is None and ti.outcome is None:
             news = [at for at, up in enumerate(_upstreams(ti)) if up in ended]
             assert ti.state in rule_oracle.verdicts_on_the_way(ti.spec.trigger_rule, _ups(ti), news), (ti, _ups(ti))
@@ -127,8 +126,9 @@ def no_limit_is_exceeded(world: World, turn: Turn) -> None:
             assert slots.used[name] <= there, (name, slots.used[name], there)
     for entry in world.brain.entries.values():
         running = [run for run in entry.active.values() if run.state == "running"]
-        fresh = [run for run in running if run.started_at == turn.now]
-        assert not fresh or len(running) <= entry.spec.max_active_runs, entry.spec.dag_id
+        began = {move.id for move in turn.moves.begin_run} | {move.id for move in turn.moves.add_run if move.started_at}
+        fresh = [run for run in running if run.id in began]
+        assert not fresh or entry.spec.dag_id in world.edited or len(running) <= entry.spec.max_active_runs, entry.spec.dag_id
 
 
 def those_who_start_are_the_first_that_fit(world: World, turn: Turn) -> None:

@@ -1,0 +1,107 @@
+"""Runs that are active go on with the code as it is now: across a restart, and when a DAG is registered again.
+
+A task that the DAG no longer has becomes `removed` (what executes is cancelled), one that it did not have is
+added, and one that comes back is as it was, or starts anew if it had been removed. What has not started yet is
+judged again by the edges and rules of today. (Airflow: DagRun.verify_integrity, models/dagrun.py.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowlet.runs import plan
+from flowlet.runs.hydrate import count_all
+from flowlet.runs.instances import TaskInstance, is_active
+from flowlet.runs.moves import AddTask
+from flowlet.runs.states import NONE, QUEUED, REMOVED, RUNNING, SCHEDULED, TERMINAL
+
+if TYPE_CHECKING:
+    from flowlet.authoring.spec import TaskSpec
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.runs.turn import Turn
+    from flowlet.scheduler.brain import Brain
+    from flowlet.scheduler.entry import Entry
+
+_ABOUT_TO_START = (SCHEDULED, QUEUED)
+
+
+def edit(brain: Brain, entry: Entry, turn: Turn) -> None:
+    """The DAG was registered again: put its active runs over to its spec and its operators."""
+    brain.file_new_runs(turn)
+    turn.ready[:] = [ti for ti in turn.ready if ti.run.dag_id != entry.spec.dag_id]
+    if entry.has_past:
+        entry.past.link_all(entry.active.values())
+    for run in list(entry.active.values()):
+        if is_active(run):
+            _put_over(brain, entry, run, turn)
+
+
+def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
+    holding = [ti for ti in run.instances if ti.holds]
+    for ti in holding:
+        brain.admission.release(ti)
+    _rehouse(run, entry)
+    fit(run, turn)
+    for ti in holding:
+        if ti.state == RUNNING:
+            brain.admission.hold(ti)
+    if run.state == RUNNING:
+        _go_on(brain, run, turn)
+
+
+def _rehouse(run: ActiveRun, entry: Entry) -> None:
+    """The instances get their tasks of today; those without one are gone."""
+    known = {ti.key: ti for ti in (*run.instances, *run.gone.values())}
+    run.spec, run.operators = entry.spec, entry.operators
+    run.limit.size, run.task_limits = entry.spec.max_active_tasks, None
+    run.tasks = [_instance_of(run, task, known) for task in entry.spec.tasks]
+    run.gone = known
+
+
+def _instance_of(run: ActiveRun, task: TaskSpec, known: dict[str, TaskInstance]) -> TaskInstance:
+    """What there is of the task, taken from what is known; of a mapped one, the first of all. Else a new one."""
+    ti = known.pop(task.task_id, None)
+    if ti is None and task.mapping is not None:
+        ti = known.get(f"{task.task_id}[0]")
+        for twin in ti.instances or () if ti is not None else ():
+            twin.spec = task
+            known.pop(twin.key, None)
+    if ti is None:
+        return TaskInstance(run, task, 0)
+    ti.spec = task
+    return ti
+
+
+def fit(run: ActiveRun, turn: Turn) -> None:
+    """Make rows and counters agree with the tasks that the DAG has."""
+    for ti in run.gone.values():
+        ti.instances = None
+        if ti.state not in TERMINAL:
+            plan.remove(ti, turn)
+    for ti in run.instances:
+        if ti.state == REMOVED:
+            plan.settle(ti, NONE, None, turn)
+        elif ti.id == 0:
+            _add(run, ti, turn)
+    count_all(run)
+    for ti in run.instances:
+        if ti.state in _ABOUT_TO_START and not ti.try_number and not plan.may_run(ti):
+            plan.hold_back(ti, turn)
+
+
+def _add(run: ActiveRun, ti: TaskInstance, turn: Turn) -> None:
+    spec, ti.id = ti.spec, turn.reserve(1)
+    turn.moves.add_task.append(
+        AddTask(ti.id, run.id, spec.task_id, -1, NONE, 0, spec.retries, spec.operator, spec.pool, None, None, None)
+    )
+
+
+def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    turn.ready += [ti for ti in run.instances if ti.state in _ABOUT_TO_START]
+    timeout = run.spec.dagrun_timeout
+    if timeout is None or run.started_at is None:
+        run.times_out_at = None
+    elif run.times_out_at != run.started_at + timeout:
+        brain.limit_time(run, run.started_at + timeout)
+    run.past_waiting.clear()
+    plan.resume(run, turn)
