@@ -15,6 +15,8 @@ from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.jumps import put_right
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.runs.turn import Turn
     from flowlet.scheduler.brain import Brain
@@ -98,18 +100,18 @@ def _recover(
     editing.fit(run, turn)
     if not brain.executing or run.state == QUEUED:
         return
-    interrupted = [ti for ti in run.instances if ti.state == RUNNING]
-    for ti in interrupted:
+    for ti in go_on(brain, entry, run, turn):
         plan.interrupt(ti, "the process that ran it went away", turn, crashed=True)
         turn.event("recovered", f"try {ti.try_number} was interrupted by the end of its process; now {ti.state}", ti=ti)
-    if run.state == RUNNING:
-        go_on(brain, entry, run, set(interrupted), turn)
 
 
-def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInstance], turn: Turn) -> None:
-    """What the file says was on its way goes on."""
+def go_on(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> Iterator[TaskInstance]:
+    """What the file says was on its way goes on. Gives what was executing, to be interrupted: last, for what
+    that ends is judged by what else of the run is on its way."""
+    executing = []
     for ti in run.instances:
-        if ti in interrupted:
+        if ti.state == RUNNING:
+            executing.append(ti)
             continue
         put_right(ti, turn.now)
         if ti.state in (SCHEDULED, QUEUED):
@@ -119,6 +121,9 @@ def go_on(brain: Brain, entry: Entry, run: ActiveRun, interrupted: set[TaskInsta
     if entry.spec.dagrun_timeout is not None and run.started_at is not None:
         brain.limit_time(run, min(run.started_at, turn.now) + entry.spec.dagrun_timeout)
     plan.resume(run, turn)
+    for ti in executing:
+        if ti.state == RUNNING:
+            yield ti
 
 
 def _warn_of_pools(brain: Brain, entry: Entry, turn: Turn) -> None:

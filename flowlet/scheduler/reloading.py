@@ -68,8 +68,6 @@ def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
         entry.enqueue(run)
         brain.begin_queued(entry, turn)
         return
-    executing = [ti for ti in run.instances if ti.state == RUNNING]
-    for ti in executing:
+    for ti in registration.go_on(brain, entry, run, turn):
         reason = "its row was changed by somebody else"
         plan.interrupt(ti, reason, turn, crashed=True, deed="what it left could not be written")
-    registration.go_on(brain, entry, run, set(executing), turn)

@@ -76,6 +76,9 @@ def runs_end_by_their_leaves(world: World, turn: Turn) -> None:
         assert run.state in ("success", "failed")
         if run.reason is not None and not run.reason.startswith("failed: "):
             assert run.state == "failed", run.reason
+            if run.reason.startswith("deadlock"):
+                open_ = [ti for ti in run.tasks if ti.state not in TERMINAL]
+                assert {rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) for ti in open_} == {"wait"}, open_
             continue
         assert all(ti.state in TERMINAL for ti in run.tasks), run.tasks
         leaves = [ti.state for ti in run.tasks if not ti.spec.downstream and not ti.spec.is_teardown]

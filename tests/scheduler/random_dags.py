@@ -38,6 +38,7 @@ def _random_task(rng: random.Random, number: int, fixed: dict[str, Any]) -> Task
         "pool_slots": rng.choice((1, 1, 1, 2, 3)),
         "priority_weight": rng.randint(1, 5),
         "weight_rule": rng.choice(("downstream", "upstream", "absolute")),
+        "on_crash": "fail" if rng.random() < 0.15 else "requeue",
         "bodyless": rng.random() < 0.1,
         "sensor": rng.choice((None, None, None, "poke", "reschedule")),
     }

@@ -55,7 +55,7 @@ class Fate:
         return world
 
     def _dag(self, dag_id: str) -> object:
-        dag = random_dag(self.rng, dag_id, sensor=None, pool_slots=1)
+        dag = random_dag(self.rng, dag_id, sensor=None, pool_slots=1, on_crash="requeue")
         for task in dag.tasks:
             task.trigger_rule = self.rng.choice(_SAME_IN_ANY_ORDER)
         dag.fail_fast, dag.dagrun_timeout = False, None
@@ -209,3 +209,17 @@ def test_failures_in_a_row_are_counted_across_a_restart() -> None:
         world.finish(failed)
         world.crash()
     assert world.brain.entries["dag"].paused
+
+
+def test_a_task_that_a_crash_fails_is_no_deadlock_for_what_has_not_been_looked_at_yet() -> None:
+    """The engine was stopping: the end of `a` was written, and nothing was let go any more; then it was killed."""
+    world = World(laws=LAWS)
+    world.add(dag_of("dag", a_task("a"), a_task("b", on_crash="fail"), a_task("c", 0)))
+    world.trigger("dag", "run")
+    world.brain.draining = True
+    world.laws = ()
+    world.end(world.works[0], succeeded())
+    world.turn()
+    world.crash()
+    world.finish(succeeded)
+    assert {task: state for (_, _, task), state in world.file.states().items()} == {"a": "success", "b": "failed", "c": "success"}
