@@ -1,19 +1,21 @@
 """The crash campaign: `python -m tests.crash --iterations N --seed S`.
 
-Each iteration is one database file: several lives killed at random moments, one without faults, the checker.
-`--sweep N` kills at a write or synchronisation, N times (0: until none is left), each also torn and during the
-recovery. `--plant NAME` plants a bug: the campaign then succeeds if it is revealed.
+Each iteration is one database file: several lives, most of them killed at random moments, one without faults,
+the checker. `--scenario NAME` does one kind only. `--sweep N` kills at a write or synchronisation, N times (0:
+until none is left), each also torn and at two to five levels of recovery. `--plant NAME` plants a bug: the
+campaign then succeeds if it is revealed.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
-from pathlib import Path
 
-from . import driver, plants, shim
-from .checker import Violation
+from . import driver, plants, preload, scenarios, shim
+from .driver import Result
+from .scenarios import Scenario
 
 
 def main(arguments: list[str]) -> int:
@@ -23,72 +25,85 @@ def main(arguments: list[str]) -> int:
         if not shim.is_loaded():
             print("skipped: the sweep needs gcc")
             return 0
+    preload.everything()
     began = time.monotonic()
-    count, found = _campaign(options)
+    count, bad, total = _campaign(options)
     minutes = (time.monotonic() - began) / 60
-    print(f"{count} iterations, {found} with violations, {count / minutes:.0f} iterations a minute")
+    print(f"{count} iterations, {bad} with violations, {count / minutes:.0f} iterations a minute")
+    print(
+        f"{total.kills} kills, {total.acknowledged} acknowledged transitions checked, {total.count('I1')} lost,"
+        f" {total.count('I2', 'I3')} doubled, {total.count('I9')} integrity errors"
+    )
     expected = bool(options.plant) and not options.expect_none
-    return int(expected != (found > 0))
+    return int(expected != (bad > 0))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS))
+    parser.add_argument("--each", action="store_true", help="one iteration of each scenario")
     parser.add_argument("--sweep", type=int, metavar="N")
     parser.add_argument("--first", type=int, default=1, help="of the sweep: the write to begin with")
     parser.add_argument("--step", type=int, default=1, help="of the sweep: every STEP-th write")
     parser.add_argument("--plant", choices=sorted(plants.PLANTS))
-    parser.add_argument("--former-owner", action="store_true", help="only owners that are stopped and wake up")
     parser.add_argument("--expect-none", action="store_true", help="a plant that must change nothing")
     parser.add_argument("--keep", action="store_true", help="keep the folders")
     return parser.parse_args(arguments)
 
 
-def _campaign(options: argparse.Namespace) -> tuple[int, int]:
+def _campaign(options: argparse.Namespace) -> tuple[int, int, Result]:
     if options.sweep is not None:
         return _sweep(options)
     number = bad = 0
-    for number in range(1, options.iterations + 1):
+    total = Result()
+    for number, scenario in enumerate(_scenarios(options), 1):
         seed = options.seed * 1_000_003 + number
         with driver.workplace(str(seed), keep=options.keep) as folder:
-            found = _iteration(folder, seed, options)
-        _report(f"--seed {options.seed} iteration {number}", found)
-        bad += bool(found)
-        if found and options.plant:
+            patience = 8.0 if options.plant else driver.PATIENCE
+            result = (scenario or scenarios.of_seed(seed))(folder, seed, plant=options.plant, patience=patience)
+        _report(f"--seed {options.seed} iteration {number}", result)
+        bad += bool(result.found)
+        total.add(result)
+        if result.found and options.plant:
             break
-    return number, bad
+    return number, bad, total
 
 
-def _iteration(folder: Path, seed: int, options: argparse.Namespace) -> list[Violation]:
-    plant = options.plant
-    if options.former_owner or plant == "no_epoch_guard" or (plant is None and seed % 10 == 0):
-        return driver.former_owner(folder, seed, plant=plant)
-    return driver.random_kills(folder, seed, plant=plant, patience=8.0 if plant else driver.PATIENCE)
+def _scenarios(options: argparse.Namespace) -> list[Scenario | None]:
+    """One per iteration; None: by its seed."""
+    if options.each:
+        return list(scenarios.SCENARIOS.values())
+    name = options.scenario or plants.REVEALED_BY.get(options.plant)
+    return [scenarios.SCENARIOS[name] if name else None] * options.iterations
 
 
-def _sweep(options: argparse.Namespace) -> tuple[int, int]:
-    point, count, bad = options.first, 0, 0
+def _sweep(options: argparse.Namespace) -> tuple[int, int, Result]:
+    point, count, bad, total = options.first, 0, 0, Result()
     while not options.sweep or count < options.sweep:
+        rng = random.Random(point)
+        levels = tuple(rng.randint(1, 40) for _ in range(rng.randint(1, 4)))
         died_at_all = False
-        for torn, again in ((False, ()), (True, (1 + point % 7, 1 + point % 11))):
+        for torn, again in ((False, ()), (True, levels)):
             with driver.workplace(f"write{point}", keep=options.keep) as folder:
-                died, found = driver.shim_point(folder, point, options.seed, torn=torn, again=again)
+                died, result = scenarios.shim_point(folder, point, options.seed, torn=torn, again=again)
             died_at_all |= died
-            count, bad = count + 1, bad + bool(found)
-            _report(f"--sweep 2 --first {point} --seed {options.seed} torn={torn} again={again}", found)
+            count, bad = count + 1, bad + bool(result.found)
+            total.add(result)
+            _report(f"--sweep 2 --first {point} --seed {options.seed} torn={torn} again={again}", result)
         if not died_at_all:
             break
         point += options.step
     print(f"the sweep ended at write {point}")
-    return count, bad
+    return count, bad, total
 
 
-def _report(where: str, found: list[Violation]) -> None:
-    for violation in found[:10]:
+def _report(where: str, result: Result) -> None:
+    for violation in result.found[:10]:
         print(f"{where}: {violation.invariant} {violation.what}")
-    if len(found) > 10:
-        print(f"{where}: and {len(found) - 10} more")
+    if len(result.found) > 10:
+        print(f"{where}: and {len(result.found) - 10} more")
     sys.stdout.flush()
 
 

@@ -6,13 +6,14 @@ import os
 import random
 import sqlite3
 import traceback
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 
 from flowlet import Engine
+from flowlet.cli.stopping import two_step
 from flowlet.errors import StoreLost, StoreOwned
 
 from . import plants, shim, workload
@@ -33,7 +34,7 @@ class Life:
     """Seed of the DAGs: the same for all lives of a file."""
     seed: int
     mode: str
-    """load: trigger until killed. few: two runs, no schedules. tick: until a tick ran. end: end all runs."""
+    """One of the modes at the end of this file."""
     durability: str = "process"
     plant: str | None = None
     die_at: int = 0
@@ -97,11 +98,33 @@ async def _run(life: Life) -> None:
     if life.plant is not None:
         plants.PLANTS[life.plant]()
     dags = workload.build(life.dags, journal)
-    schedules = life.mode in ("load", "tick")
-    async with Engine(life.db, dags=dags, durability=life.durability, schedules=schedules) as engine:
-        journal.note("open", mode=life.mode, pid=os.getpid())
+    engine = Engine(
+        life.db, dags=dags, durability=life.durability, schedules=life.mode in ("load", "tick"),
+        pools={workload.POOL: workload.SLOTS}, grace=0.05 if life.seed % 2 else 5.0,
+    )  # fmt: skip
+    stop = anyio.Event()
+    with two_step(stop.set, saying="stopping"):
+        try:
+            async with engine:
+                journal.note("open", mode=life.mode, pid=os.getpid())
+                await _until(stop, engine, life, journal)
+        except StoreOwned as owned:
+            journal.note("refused", pid=owned.pid, host=owned.host, text=str(owned))
+            raise
+        journal.note("closed")
+
+
+async def _until(stop: anyio.Event, engine: Engine, life: Life, journal: Journal) -> None:
+    """The mode's own end, or the first signal."""
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            await stop.wait()
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
         await _MODES[life.mode](engine, life, journal)
-    journal.note("closed")
+        group.cancel_scope.cancel()
 
 
 async def _load(engine: Engine, life: Life, journal: Journal) -> None:
@@ -112,23 +135,33 @@ async def _load(engine: Engine, life: Life, journal: Journal) -> None:
         while True:
             for _ in range(rng.randint(1, 3)):
                 number += 1
-                dag_id = f"random{rng.randrange(3)}"
-                group.start_soon(_one, engine, dag_id, f"run{life.seed}-{number}", journal)
+                dag_id, run_id = f"random{rng.randrange(3)}", f"run{life.seed}-{number}"
+                for _ in range(2 if rng.random() < 0.2 else 1):  # asked for twice it is the same run
+                    group.start_soon(_one, engine, dag_id, run_id, number, journal)
+                if rng.random() < 0.15:
+                    group.start_soon(_cancel, engine, dag_id, run_id, rng.random() * 0.03, journal)
             await anyio.sleep(rng.random() * 0.03)
 
 
 async def _few(engine: Engine, life: Life, journal: Journal) -> None:
     async with anyio.create_task_group() as group:
         for number in range(2):
-            group.start_soon(_one, engine, f"random{number}", f"run{life.seed}-{number}", journal)
+            group.start_soon(_one, engine, f"random{number}", f"run{life.seed}-{number}", number, journal)
 
 
-async def _one(engine: Engine, dag_id: str, run_id: str, journal: Journal) -> None:
-    run = await engine.trigger(dag_id, run_id=run_id)
-    journal.note("triggered", dag=dag_id, run=run_id)
+async def _one(engine: Engine, dag_id: str, run_id: str, number: int, journal: Journal) -> None:
+    run = await engine.trigger(dag_id, run_id=run_id, conf={"number": number})
+    journal.note("triggered", dag=dag_id, run=run_id, conf={"number": number})
     await run.wait()
     tasks = {name: str(state) for name, state in run.task_states.items()}
     journal.note("ended", dag=dag_id, run=run_id, state=str(run.state), tasks=tasks)
+
+
+async def _cancel(engine: Engine, dag_id: str, run_id: str, after: float, journal: Journal) -> None:
+    await anyio.sleep(after)
+    with suppress(LookupError):  # it may not be there yet
+        run = await engine.cancel(dag_id, run_id)
+        journal.note("cancelled", dag=dag_id, run=run_id, state=str(run.state))
 
 
 async def _tick(engine: Engine, life: Life, journal: Journal) -> None:
@@ -146,8 +179,20 @@ async def _end(engine: Engine, life: Life, journal: Journal) -> None:
             await (await engine.run(dag_id, run_id)).wait()
 
 
+async def _race(engine: Engine, life: Life, journal: Journal) -> None:
+    """Hold the file until the other has been refused."""
+    with anyio.fail_after(10):
+        while not (life.folder / "enough").exists():  # noqa: ASYNC110  the driver says so by a file
+            await anyio.sleep(0.005)
+
+
+async def _single(engine: Engine, life: Life, journal: Journal) -> None:
+    """One run of the DAG that the mode names; it takes the process down, or the driver does."""
+    await _one(engine, life.mode, "run", 1, journal)
+
+
 def _newest_tick(db: Path) -> list[tuple[str, ...]]:
-    return _select(db, f"SELECT max(until) FROM ticks WHERE dag_id = '{workload.TICKS}'")
+    return _select(db, f"SELECT max(until) FROM ticks WHERE dag_id = '{workload.TENTHS}'")
 
 
 def _select(db: Path, sql: str) -> list[tuple[str, ...]]:
@@ -155,4 +200,13 @@ def _select(db: Path, sql: str) -> list[tuple[str, ...]]:
         return connection.execute(sql).fetchall()
 
 
-_MODES = {"load": _load, "few": _few, "tick": _tick, "end": _end}
+_MODES = {
+    "load": _load,
+    "few": _few,
+    "tick": _tick,
+    "end": _end,
+    "race": _race,
+    workload.KILLER: _single,
+    workload.SLEEPER: _single,
+    workload.FORKER: _single,
+}

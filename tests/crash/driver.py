@@ -1,24 +1,43 @@
-"""Starts children, kills them, lets the last one end everything, and asks the checker."""
+"""Starts children, ends them, lets the last one end everything, and asks the checker."""
 
 from __future__ import annotations
 
 import os
-import random
 import select
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import child
+from . import child, journal
 from .checker import Violation, check
-from .child import LOST, MARK, Life
+from .child import MARK, Life
 
 PATIENCE = 30.0
 """Seconds within which a child without faults must end everything."""
+
+
+@dataclass
+class Result:
+    """What came of one file."""
+
+    found: list[Violation] = field(default_factory=list)
+    kills: int = 0
+    acknowledged: int = 0
+
+    def add(self, other: Result) -> None:
+        self.found += other.found
+        self.kills += other.kills
+        self.acknowledged += other.acknowledged
+
+    def broken(self, invariant: str, what: str) -> None:
+        self.found.append(Violation(invariant, what))
+
+    def count(self, *invariants: str) -> int:
+        return sum(violation.invariant in invariants for violation in self.found)
 
 
 @contextmanager
@@ -48,93 +67,41 @@ def kill(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def live(life: Life, seconds: float = PATIENCE) -> list[Violation]:
+def wait_for(life: Life, kind: str, pid: int, seconds: float = PATIENCE) -> int | None:
+    """Until a fact of that kind is told; or the code with which the child ended before."""
+    code, left = None, seconds
+    while kind not in journal.kinds(life.journal) and code is None and left > 0:
+        code, left = wait(pid, 0.01), left - 0.01
+    return code
+
+
+def live(life: Life, seconds: float = PATIENCE) -> Result:
     """A life without a fault: it must end by itself, well and in time."""
-    pid = child.start(life)
+    result, pid = Result(), child.start(life)
     code = wait(pid, seconds)
     if code is None:
         kill(pid)
-        return [Violation("I10", f"mode {life.mode} did not end within {seconds:g} s")]
-    return _judge(life, code)
+        result.broken("I10", f"mode {life.mode} did not end within {seconds:g} s")
+    else:
+        judge(result, life, code)
+    return result
 
 
-def _judge(life: Life, code: int) -> list[Violation]:
-    if code in (0, -signal.SIGKILL):
-        return []
-    log = (life.folder / "child.log").read_text(errors="replace")
-    return [Violation("child", f"mode {life.mode} ended with {code}:\n{log[-3000:]}")]
+def judge(result: Result, life: Life, code: int, *expected: int) -> None:
+    """A child ends well, or by SIGKILL, or as it is expected to."""
+    if code not in (0, -signal.SIGKILL, *expected):
+        log = (life.folder / "child.log").read_text(errors="replace")
+        result.broken("child", f"mode {life.mode} ended with {code}:\n{log[-3000:]}")
 
 
-def finish(life: Life, *, ticks: bool, patience: float = PATIENCE) -> list[Violation]:
+def finish(life: Life, *, ticks: bool, patience: float = PATIENCE) -> Result:
     """The faults are over: a tick, the end of all runs, and the checker's word."""
-    found = live(replace(life, mode="tick", die_at=0), patience) if ticks else []
-    found += live(replace(life, mode="end", die_at=0), patience)
-    return found + check(life.db, life.journal, mark=MARK)
-
-
-def random_kills(
-    folder: Path, seed: int, *, plant: str | None = None, patience: float = PATIENCE
-) -> list[Violation]:
-    """F1: 2 to 6 lives under load, each killed after 0 to 300 ms."""
-    rng = random.Random(seed)
-    life = Life(folder, dags=seed, seed=0, mode="load", durability=rng.choice(("full", "process")), plant=plant)
-    found: list[Violation] = []
-    for number in range(rng.randint(2, 6)):
-        one = replace(life, seed=number + 1)
-        pid = child.start(one)
-        code = wait(pid, rng.random() * 0.3)
-        if code is None:
-            kill(pid)
-        else:
-            found += _judge(one, code)
-    return found + finish(life, ticks=True, patience=patience)
-
-
-def shim_point(
-    folder: Path, number: int, seed: int, *, torn: bool, again: tuple[int, ...] = ()
-) -> tuple[bool, list[Violation]]:
-    """F2, F3: die at the number-th write, then at those of `again` in the recoveries. False: none was reached."""
-    life = Life(folder, dags=seed, seed=0, mode="few", durability="full", torn=torn)
-    died = False
-    found: list[Violation] = []
-    for level, point in enumerate((number, *again)):
-        one = replace(life, seed=level + 1, die_at=point)
-        pid = child.start(one)
-        code = wait(pid, PATIENCE)
-        if code is None:
-            kill(pid)
-            found.append(Violation("I10", f"the life that dies at write {point} did not end"))
-        else:
-            found += _judge(one, code)
-            died |= level == 0 and code == -signal.SIGKILL
-    return died, found + finish(life, ticks=False)
-
-
-def former_owner(folder: Path, seed: int, *, plant: str | None = None) -> list[Violation]:
-    """F8, F27: an owner is stopped, its lock file is lost, another works; the first wakes and must write no more."""
-    life = Life(folder, dags=seed, seed=1, mode="load", plant=plant)
-    first = child.start(life)
-    while "open" not in _kinds(life):
-        if (code := wait(first, 0.02)) is not None:
-            return [Violation("child", f"the first owner ended with {code}")]
-    for _ in range(10):
-        wait(first, 0.1)
-        os.kill(first, signal.SIGSTOP)
-        life.db.with_name("flow.db.lock").unlink(missing_ok=True)
-        found = live(replace(life, seed=2, mode="tick"))
-        os.kill(first, signal.SIGCONT)
-        if not any("SQLITE_BUSY" in violation.what for violation in found):
-            break  # else it was stopped inside a transaction: it still owns the file, and nobody took over
-    code = wait(first, 5.0)
-    if code is None:
-        kill(first)
-    if code != LOST:
-        how = "is still there after 5 s" if code is None else f"ended with {code}"
-        found.append(Violation("I3", f"a former owner did not notice that it lost the file: it {how}"))
-    return found + finish(life, ticks=True)
-
-
-def _kinds(life: Life) -> set[str]:
-    from . import journal
-
-    return {fact["kind"] for fact in journal.read(life.journal)}
+    result = live(replace(life, mode="tick", die_at=0), patience) if ticks else Result()
+    result.add(live(replace(life, mode="end", die_at=0), patience))
+    if not life.db.exists():
+        result.broken("I9", "there is no database")
+        return result
+    report = check(life.db, life.journal, mark=MARK)
+    result.found += report.violations
+    result.acknowledged = report.acknowledged
+    return result

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowlet.runs.moves import Moves
+from flowlet.runs import plan
+from flowlet.runs.moves import Moves, PutXCom
 from flowlet.runs.states import FAILED, SUCCESS
-from flowlet.scheduler import loop
+from flowlet.scheduler import limits, loop, schedules
 from flowlet.scheduler.loop import Scheduler
 from flowlet.store import applying, ledger, store
 
@@ -68,13 +69,7 @@ def cursor_before_run() -> None:
 
 def no_state_guard() -> None:
     """An outcome that comes twice, the second time as another one, overwrites the first."""
-    applying.PLAN = tuple(  # type: ignore[misc]
-        (slot, _without_guard(sql), counted) for slot, sql, counted in applying.PLAN
-    )
-    applying._STEPS = tuple(  # type: ignore[misc]
-        (rows_of, apply, _without_guard(sql), _without_guard(many), counted)
-        for rows_of, apply, sql, many, counted in applying._STEPS
-    )
+    _rewrite("AND state = 'running'", "")
     deliver_twice()
 
 
@@ -112,8 +107,72 @@ def lose_outcome() -> None:
     Scheduler.deliver = lossy  # type: ignore[method-assign]
 
 
-def _without_guard(sql: str) -> str:
-    return sql.replace("AND state = 'running'", "") if "SET state = ?3, outcome = ?4" in sql else sql
+def start_twice_after_recovery() -> None:
+    """An attempt that was interrupted is started by two who both think that they recover it."""
+    carry_out = Scheduler._carry_out
+
+    def twice(self: Scheduler, turn: Any) -> None:
+        carry_out(self, turn)
+        for ti in turn.start:
+            if ti.crashes and ti.work is not None:
+                self.executor.accept(self._workload(ti))
+                self.brain.in_flight += 1
+                self.brain.admission.parallel.used += 1
+
+    Scheduler._carry_out = twice  # type: ignore[method-assign]
+
+
+def interrupted_is_a_retry() -> None:
+    """A crash uses up a retry."""
+    interrupt = plan.interrupt
+
+    def counted(ti: Any, reason: str, turn: Any, *, crashed: bool) -> None:
+        ti.max_tries -= 1
+        interrupt(ti, reason, turn, crashed=crashed)
+
+    plan.interrupt = counted
+
+
+def xcom_of_an_interrupted_attempt() -> None:
+    """What an interrupted attempt had pushed is there afterwards."""
+    interrupt = plan.interrupt
+
+    def pushing(ti: Any, reason: str, turn: Any, *, crashed: bool) -> None:
+        interrupt(ti, reason, turn, crashed=crashed)
+        turn.moves.put_xcom.append(PutXCom(ti.id, "return_value", "0"))
+
+    plan.interrupt = pushing
+
+
+def no_crash_bound() -> None:
+    """A task may take the process down for ever."""
+    plan.MOST_CRASHES = 1_000
+
+
+def coalesced_ticks_forgotten() -> None:
+    """Ticks that were merged into a later run are recorded nowhere."""
+    carry = schedules._carry
+
+    def forgetful(brain: Any, entry: Any, tick_plan: Any, turn: Any) -> None:
+        carry(brain, entry, tick_plan._replace(spans=[]), turn)
+
+    schedules._carry = forgetful
+
+
+def pool_ignored() -> None:
+    """A pool never says no."""
+    limits.Admission._limits = lambda self, ti: [(ti.run.limit, 1)]  # type: ignore[method-assign]
+
+
+def _rewrite(old: str, new: str) -> None:
+    """In every statement that the writer runs."""
+    applying.PLAN = tuple(  # type: ignore[misc]
+        (slot, sql.replace(old, new), counted) for slot, sql, counted in applying.PLAN
+    )
+    applying._STEPS = tuple(  # type: ignore[misc]
+        (rows_of, apply, sql.replace(old, new), many.replace(old, new), counted)
+        for rows_of, apply, sql, many, counted in applying._STEPS
+    )
 
 
 async def _decide(self: Scheduler) -> Any:
@@ -137,6 +196,14 @@ PLANTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
     for plant in (
         acknowledge_before_commit, start_before_commit, cursor_before_run, no_state_guard, no_epoch_guard,
-        lose_outcome, deliver_twice,
+        lose_outcome, deliver_twice, start_twice_after_recovery, interrupted_is_a_retry,
+        xcom_of_an_interrupted_attempt, no_crash_bound, coalesced_ticks_forgotten, pool_ignored,
     )
 }  # fmt: skip
+
+REVEALED_BY = {
+    "no_epoch_guard": "former_owner",
+    "no_crash_bound": "killer",
+    "xcom_of_an_interrupted_attempt": "killer",
+}
+"""Scenarios of which a bug needs a certain one."""
