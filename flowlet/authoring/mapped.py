@@ -123,7 +123,11 @@ class MappedOperator(BaseOperator):
 
     @property
     def is_async(self) -> bool:
-        return self._probe.is_async
+        """False too where what would tell is itself mapped: a thread can run either kind."""
+        try:
+            return self._probe.is_async
+        except AttributeError:  # python_callable, say
+            return False
 
     @property
     def is_sensor(self) -> bool:  # type: ignore[override]  # of the class of the instances

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowlet.authoring.calls import is_async_function, is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
 from flowlet.operators.python import PythonOperator
+from flowlet.operators.results import awaited_here
 from flowlet.operators.skipping import SkipMixin
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class BaseBranchOperator(BranchMixIn, BaseOperator):
         return own and is_coroutine_function(type(self).choose_branch)
 
     def execute(self, context: Context) -> Any:
-        return self.do_branch(context, self.choose_branch(context))
+        return self.do_branch(context, awaited_here(self.choose_branch(context)))
 
     async def aexecute(self, context: Context) -> Any:
         return self.do_branch(context, await self.choose_branch(context))

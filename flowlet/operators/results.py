@@ -16,8 +16,8 @@ from flowlet.authoring.context import get_current_context
 _UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
-def awaited_here(result: Any, function: Callable[..., Any]) -> Any:
-    """The value, in a thread: a coroutine is run on a loop of its own, a generator is exhausted.
+def awaited_here(result: Any, function: Callable[..., Any] | None = None) -> Any:
+    """The value, in a thread: a coroutine is run on a loop of its own, a generator of `function` is exhausted.
 
     A generator that a plain function gives is a value like any other (which no XCom can keep).
     """

@@ -478,9 +478,13 @@ def _concerns(waiting: TaskInstance, ended: TaskInstance) -> bool:
 
 
 def _skippable(ti: TaskInstance, task_id: str) -> list[TaskInstance]:
-    """The instances of a task, of the same index in a mapped group, that have not started."""
+    """The instances of a task that have not started.
+
+    One instance of many decides for its own index in their mapped group, and for nobody outside of it.
+    """
     below = ti.run.spec.by_id.get(task_id)
-    found = children(ti, below.index) if below is not None else ()
+    apart = ti.map_index >= 0 and (below is None or below.map_group is None or below.map_group != ti.spec.map_group)
+    found = children(ti, below.index) if below is not None and not apart else ()
     return [child for child in found if child.state in (NONE, SCHEDULED, QUEUED)]
 
 
