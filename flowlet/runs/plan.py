@@ -194,10 +194,12 @@ def succeed(
     _end_row(ti, SUCCESS, "succeeded", None, None, turn)
     _push(ti, xcoms, turn)
     _leave(ti)
-    skipped = [child for task_id in skip for child in _skippable(ti, task_id)]
-    for child in skipped:
-        settle(child, SKIPPED, f"skipped by {ti.key}", turn)
-    _propagate([ti, *skipped], turn)
+    ended = [ti]
+    for task_id in skip:
+        for child in _skippable(ti, task_id):
+            settle(child, SKIPPED, f"skipped by {ti.key}", turn)
+            ended.append(child)
+    _propagate(ended, turn)
     close_if_over(ti.run, turn)
 
 
@@ -426,7 +428,7 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
                     child.succeeded += 1
                 else:
                     count(child, parent, state)
-                if not child.released and child.state == NONE:
+                if not child.released and child.state == NONE and _may_speak(child):
                     _decide(child, ended, turn)
         if parent.run.spec.watchers:
             _tell_watchers(parent, ended, turn)
@@ -435,6 +437,11 @@ def _propagate(ended: list[TaskInstance], turn: Turn) -> None:
                 child = tasks[index]
                 if is_unexpanded(child) and child.state == NONE and not child.released:
                     _decide(child, ended, turn)
+
+
+def _may_speak(ti: TaskInstance) -> bool:
+    """False in by far the most cases: an `all_success` of which nothing but successes is known waits for the rest."""
+    return ti.succeeded >= ti.total or ti.spec.trigger_rule != "all_success" or ti.failed + ti.skipped + ti.upstream_failed + ti.removed > 0
 
 
 def _tell_watchers(parent: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:

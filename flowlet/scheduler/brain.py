@@ -107,8 +107,10 @@ class Brain:
         kind = outcome.kind
         if kind == "succeeded":
             plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
-            called = "success"
-        elif kind == "skipped":
+            if work.task.on_success_callback:
+                turn.callbacks.append((work, "success", outcome))
+            return
+        if kind == "skipped":
             plan.skip(ti, outcome.reason, outcome.xcoms, turn)
             called = "skipped"
         elif kind in ("failed", "timed_out"):

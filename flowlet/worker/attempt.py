@@ -44,6 +44,7 @@ class Attempt:
     handle: asyncio.Task[None] | None = None
     scope: Any = None
     timer: asyncio.TimerHandle | None = None
+    recipe: Recipe | None = None
     _rendered: Mapping[str, Any] | None = None
 
     def __init__(self, worker: Worker, work: Workload, context: dict[str, Any] | None = None) -> None:
@@ -98,7 +99,7 @@ class Attempt:
         ATTEMPT.set(self)
         if self.worker.repairs is not None:
             self.worker.repairs()
-        return self.worker.recipe_of(self.work.task)
+        return self.recipe or self.worker.recipe_of(self.work.task)
 
     def _arguments(self, recipe: Recipe) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """Of a call that asks for nothing else: a context is made only if the body looks for one."""

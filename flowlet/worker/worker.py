@@ -26,11 +26,12 @@ _MOST_RECIPES = 4096
 class Recipe:
     """How an attempt of one operator goes: what has to be rendered, and whether it is a call and no more."""
 
-    __slots__ = ("plain", "plan", "types")
+    __slots__ = ("is_async", "plain", "plan", "types")
 
     def __init__(self, task: BaseOperator) -> None:
         self.plan = plan_rendering(task)
         self.types = KnownTypes(task)
+        self.is_async = task.is_async
         self.plain = task.is_plain_call and (self.plan is None or self.plan.needs_only_outputs) and not _calls_back(task)
 
 
