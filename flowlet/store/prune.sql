@@ -65,3 +65,29 @@ SELECT at FROM event ORDER BY id LIMIT 1;
 -- Events come nearly in the order of time: the oldest ids are looked at, no more.
 DELETE FROM event
 WHERE id IN (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT :limit) WHERE at < :before);
+
+-- name: oldest_span_kept
+-- Where the newest :keep_spans spans of a DAG begin.
+SELECT due_at FROM tick WHERE dag_id = :dag_id ORDER BY due_at DESC LIMIT 1 OFFSET :keep_spans - 1;
+
+-- name: old_spans
+-- The oldest spans of a DAG that are still told apart.
+SELECT id FROM tick
+WHERE dag_id = :dag_id AND due_at < :oldest_kept AND until < :before AND reason IS NOT :condensed
+ORDER BY due_at
+LIMIT :limit;
+
+-- name: condense_spans
+-- Old spans of one outcome become one row, with the sum of their counts.
+INSERT INTO tick (id, dag_id, due_at, until, count, outcome, reason, run)
+SELECT
+    (SELECT id FROM tick WHERE dag_id = :dag_id AND outcome = old.outcome AND reason = :condensed ORDER BY due_at LIMIT 1),
+    :dag_id, min(due_at), max(until), sum(count), outcome, :condensed, NULL
+FROM tick AS old
+WHERE id IN (SELECT value FROM json_each(:ids))
+GROUP BY outcome
+ON CONFLICT (id) DO UPDATE SET
+    due_at = min(due_at, excluded.due_at), until = max(until, excluded.until), count = count + excluded.count;
+
+-- name: delete_spans
+DELETE FROM tick WHERE id IN (SELECT value FROM json_each(:ids));

@@ -1,7 +1,8 @@
 """Old runs go, so that the file stays bounded; their ticks stay counted.
 
 A run leaves with its task instances, attempts and XComs. Its tick becomes part of a span in `tick`, so
-that the sum of all counts in view `ticks` is the same before and after.
+that the sum of all counts in view `ticks` is the same before and after. Of a DAG whose ticks change their
+fate all the time the old spans become one row for each outcome.
 
 A round is a row of short steps. Each looks first, which writes nothing: where there is nothing to delete
 no transaction is begun.
@@ -27,6 +28,10 @@ WINDOW: Final = 10
 """How many runs are read at a time: mostly a few are old."""
 DAGS = 100
 """How many DAGs one step looks at."""
+SPANS = 1_000
+"""The newest spans of a DAG are told apart, however old they are."""
+CONDENSED: Final = "old ticks of this outcome in one row"
+"""The reason of a row that stands for old spans; it may overlap others."""
 
 
 class OldRun(NamedTuple):
@@ -46,10 +51,12 @@ class Batch(NamedTuple):
     """What one step deletes."""
 
     runs: list[OldRun]
+    spans: dict[str, list[int]]
+    """dag_id to spans of ticks that need not be told apart any more."""
     events: bool
 
     def __bool__(self) -> bool:
-        return bool(self.runs) or self.events
+        return bool(self.runs or self.spans or self.events)
 
 
 class Pruning:
@@ -66,20 +73,20 @@ class Pruning:
 
     def look(self, connection: sqlite3.Connection) -> Batch:
         """The next few rows to delete; perhaps none, while there still may be some left."""
-        runs: list[OldRun] = []
+        batch = Batch([], {}, events=False)
         for _ in range(DAGS):
             if self._dag is None:
                 found = connection.execute(SQL["next_dag"], {"dag_id": self._dag_id}).fetchone()
                 if found is None:
-                    return self._look_at_events(connection, runs)
-                self._dag_id, oldest = found
-                if oldest >= self.before:
-                    continue
-                self._dag = _Dag(connection, self._dag_id, self.before, self._keep_runs)
-            if self._dag.gather(connection, runs):
+                    oldest = connection.execute(SQL["oldest_event"]).fetchone()
+                    self.left = oldest is not None and oldest[0] < self.before
+                    return batch._replace(events=self.left)
+                self._dag_id, queued_at = found
+                self._dag = _Dag(self._dag_id, self.before, self._keep_runs, has_old_runs=queued_at < self.before)
+            if self._dag.gather(connection, batch):
                 break
             self._dag = None
-        return Batch(runs, events=False)
+        return batch
 
     def delete(self, connection: sqlite3.Connection, batch: Batch) -> None:
         """Inside a transaction. What went meanwhile, or is needed by now, is passed over."""
@@ -92,14 +99,13 @@ class Pruning:
         ticks = [(run.dag_id, run.due_at, run.due_at, 1, run.fate, None, None) for run in whole if run.due_at is not None]
         connection.executemany(_ADD_TICK, ticks)
         self.deleted += len(whole)
+        for dag_id, spans in batch.spans.items():
+            ids = json.dumps(spans)
+            connection.execute(SQL["condense_spans"], {"ids": ids, "dag_id": dag_id, "condensed": CONDENSED})
+            connection.execute(SQL["delete_spans"], {"ids": ids})
         if batch.events:
             given = {"limit": ROWS, "before": self.before}
             self.left = connection.execute(SQL["delete_events"], given).rowcount == ROWS
-
-    def _look_at_events(self, connection: sqlite3.Connection, runs: list[OldRun]) -> Batch:
-        oldest = connection.execute(SQL["oldest_event"]).fetchone()
-        self.left = oldest is not None and oldest[0] < self.before
-        return Batch(runs, events=self.left)
 
     def _still_going(self, connection: sqlite3.Connection, runs: list[OldRun]) -> list[OldRun]:
         there = {row[0] for row in connection.execute(SQL["finished"], {"ids": json.dumps([run.id for run in runs])})}
@@ -109,16 +115,36 @@ class Pruning:
 
 
 class _Dag:
-    """The runs of one DAG, from the oldest on."""
+    """What one DAG has on file, from the oldest on."""
 
-    def __init__(self, connection: sqlite3.Connection, dag_id: str, before: int, keep_runs: int) -> None:
-        oldest = connection.execute(SQL["oldest_kept"], {"dag_id": dag_id, "keep_runs": keep_runs}).fetchone()
-        self._given: dict[str, Any] = {"dag_id": dag_id, "before": before, "oldest_kept": oldest[0] if oldest else 0}
-        self._needed = needed(connection, dag_id)
+    def __init__(self, dag_id: str, before: int, keep_runs: int, *, has_old_runs: bool) -> None:
+        self._given: dict[str, Any] = {"dag_id": dag_id, "before": before}
+        self._keep_runs = keep_runs
+        self._has_old_runs = has_old_runs
+        self._after: int | None = None
+        self._needed: set[int] = set()
+
+    def gather(self, connection: sqlite3.Connection, batch: Batch) -> bool:
+        """Add what may go, as long as there is room for it in the step; False when there is nothing more."""
+        if self._has_old_runs:
+            if self._after is None:
+                self._begin(connection)
+            self._has_old_runs = self._gather_runs(connection, batch.runs)
+            if self._has_old_runs:
+                return True
+        spans = self._old_spans(connection)
+        if spans:
+            batch.spans[self._given["dag_id"]] = spans
+        return bool(spans)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        given = {"dag_id": self._given["dag_id"], "keep_runs": self._keep_runs}
+        oldest = connection.execute(SQL["oldest_kept"], given).fetchone()
+        self._given["oldest_kept"] = oldest[0] if oldest else 0
+        self._needed = needed(connection, self._given["dag_id"])
         self._after = 0
 
-    def gather(self, connection: sqlite3.Connection, runs: list[OldRun]) -> bool:
-        """Add runs that may go, as long as there is room for them in the step; False when there are no more."""
+    def _gather_runs(self, connection: sqlite3.Connection, runs: list[OldRun]) -> bool:
         room = ROWS - sum(len(run.tasks) for run in runs)
         while len(runs) < RUNS:
             found = connection.execute(SQL["runs_from"], {**self._given, "after": self._after, "limit": WINDOW}).fetchall()
@@ -137,6 +163,17 @@ class _Dag:
             if not any(is_old for *_, is_old in found):
                 return False
         return True
+
+    def _old_spans(self, connection: sqlite3.Connection) -> list[int]:
+        dag_id = self._given["dag_id"]
+        oldest = connection.execute(SQL["oldest_span_kept"], {"dag_id": dag_id, "keep_spans": SPANS}).fetchone()
+        if oldest is None:
+            return []
+        given = {
+            "dag_id": dag_id, "before": self._given["before"], "oldest_kept": oldest[0], "condensed": CONDENSED,
+            "limit": ROWS,
+        }  # fmt: skip
+        return [row[0] for row in connection.execute(SQL["old_spans"], given)]
 
 
 def needed(connection: sqlite3.Connection, dag_id: str) -> set[int]:

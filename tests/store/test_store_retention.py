@@ -203,6 +203,7 @@ def test_pruning_never_changes_a_sum(empty: sqlite3.Connection, runs: list[Any],
             pruning = retention.Pruning(999 * DAY, keep_days=0, keep_runs=keep_runs)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(retention, "ROWS", rows)
+                patch.setattr(retention, "SPANS", 2)
                 while pruning.left:
                     pruning.delete(empty, pruning.look(empty))
         after = empty.execute("SELECT outcome, sum(count) FROM ticks GROUP BY outcome ORDER BY outcome").fetchall()
@@ -214,6 +215,40 @@ def test_pruning_never_changes_a_sum(empty: sqlite3.Connection, runs: list[Any],
         assert problems_of(empty) == []
     finally:
         empty.execute("ROLLBACK")
+
+
+async def test_old_spans_of_ticks_become_one_row_for_each_outcome(
+    store: Store, writing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick a minute, each of another fate than the one before it, for ever: the rows are bounded, the sums are true."""
+    monkeypatch.setattr(retention, "SPANS", 5)
+    monkeypatch.setattr(retention, "ROWS", 7)
+    await store.commit(writing().run(1).moves)
+    for number in range(1, 101):
+        fate = ("skipped", "paused") if number % 2 else ("coalesced", "late")
+        await store.commit(writing().tick(NOON + number * MINUTE, outcome=fate[0], reason=fate[1]).moves)
+        if number % 25 == 0:
+            await store.prune(NOON + number * MINUTE, keep_days=0)
+            spans = await store.fetch("last_ticks", dag_id="etl", limit=999)
+            assert len(spans) <= 5 + 2 + 1
+            assert await counts(store) == {"coalesced": number // 2, "skipped": number - number // 2}
+            assert await store.check() == []
+    assert [row[1:5] for row in spans[-2:]] == [
+        (NOON + 94 * MINUTE, 47, "coalesced", retention.CONDENSED),
+        (NOON + 95 * MINUTE, 48, "skipped", retention.CONDENSED),
+    ]
+
+
+async def test_young_spans_of_ticks_are_told_apart_however_many_there_are(
+    store: Store, writing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SPANS", 5)
+    turn = writing().run(1)
+    for number in range(1, 21):
+        turn.tick(NOON + number * MINUTE, reason=str(number))
+    await store.commit(turn.moves)
+    await store.prune(NOON + DAY + 10 * MINUTE + 1, keep_days=1)
+    assert len(await store.fetch("last_ticks", dag_id="etl", limit=99)) == 11
 
 
 # -- copies and checks --------------------------------------------------------------------------------

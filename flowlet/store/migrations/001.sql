@@ -188,7 +188,7 @@ JOIN run ON run.id = ti.run;
 
 -- What became of every due tick of every schedule. A row is a span of `count` ticks from due_at to
 -- until. ran: its run was made within a second; late: later; coalesced: merged into run_id; skipped: see
--- reason.
+-- reason. Where very many spans are older than what is kept, those of one outcome are one row that says so.
 CREATE VIEW ticks (dag_id, due_at, until, count, outcome, reason, run_id) AS
 SELECT
     tick.dag_id, {iso:tick.due_at}, {iso:tick.until}, tick.count, tick.outcome, tick.reason, run.run_id
