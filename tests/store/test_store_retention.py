@@ -94,6 +94,51 @@ async def test_each_dag_keeps_its_own(store: Store, writing: Any) -> None:
     assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [8, 7, 6, 5]
 
 
+async def test_what_is_told_to_go_goes_and_what_stays_is_not_told(store: Store, writing: Any) -> None:
+    """Logs are deleted by it: a run that stays keeps its own."""
+    await history(store, writing, 6)
+    await store.commit(writing().run(7, date=NOON + 3 * MINUTE + SECOND).moves)  # it looks back at run 3
+    told: list[tuple[str, str]] = []
+
+    async def forget(runs: list[tuple[str, str]]) -> None:
+        told.extend(runs)
+
+    assert await store.prune(NOON + 999 * DAY, keep_runs=1, forget=forget) == 4
+    assert told == [("etl", f"run_{row}") for row in (1, 2, 4, 5)]
+
+
+async def test_a_run_that_is_needed_since_it_was_looked_at_stays(store: Store, writing: Any) -> None:
+    await history(store, writing, 6)
+
+    async def forget(_: list[tuple[str, str]]) -> None:
+        if not await store.fetch("run_by_id", id=7):
+            await store.commit(writing().run(7, date=NOON + 3 * MINUTE + SECOND).moves)
+
+    await store.prune(NOON + 999 * DAY, keep_runs=1, forget=forget)
+    assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [7, 6, 3]
+    assert await counts(store) == {"late": 1, "ran": 5}
+
+
+async def test_two_rounds_at_once_count_no_tick_twice(store: Store, writing: Any) -> None:
+    """Somebody asks for it while the engine does it by itself."""
+    await history(store, writing, 20)
+    before = await counts(store)
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(store.prune, NOON + 999 * DAY, 0, 1)
+    assert await counts(store) == before
+    assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [20]
+    assert await store.check() == []
+
+
+async def test_where_there_is_nothing_to_delete_nothing_is_written(store: Store, writing: Any) -> None:
+    await history(store, writing, 20)
+    before = store.seq
+    assert await store.prune(NOON + DAY, keep_days=90, keep_runs=5) == 0
+    assert await store.prune(NOON + 999 * DAY, keep_days=90, keep_runs=20) == 0
+    assert store.seq == before
+
+
 async def test_it_goes_in_bounded_transactions(store: Store, writing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ROWS", 7)
     monkeypatch.setattr(retention, "RUNS", 3)
