@@ -406,15 +406,22 @@ class Engine:
     async def add(self, dag: DAG) -> None:
         """Register a DAG while the engine runs."""
         self.check()
-        scheduler, store = self._parts()
+        scheduler, _ = self._parts()
         entry = self.registry.add(dag)
+        request = await self._registration(entry.spec.dag_id)
+        while self.registry.get(entry.spec.dag_id).dag is not request.dag:  # described again while the file was read
+            request = await self._registration(entry.spec.dag_id)
+        await scheduler.ask(requests.Register, *request[:-1])
+
+    async def _registration(self, dag_id: str) -> requests.Register:
+        """A DAG as it is described now, with what the file knows of it."""
+        store, entry = self._parts()[1], self.registry.get(dag_id)
         row = await rows.of_dag(store, entry.spec.dag_id)
         known = self.brain.entries.get(entry.spec.dag_id)
         active = () if known else (await rows.active_runs(store)).get(entry.spec.dag_id, ())
         dates = [run.logical_date for run in known.known()] if known else []
         newest = None if row is None else await rows.newest_date(store, entry.spec.dag_id)
-        request = await rows.registration(store, dag, entry.spec, row, active, newest, dates)
-        await scheduler.ask(requests.Register, *request[:-1])
+        return await rows.registration(store, entry.dag, entry.spec, row, active, newest, dates)
 
     def dags(self) -> list[str]:
         """The ids of all registered DAGs."""

@@ -277,6 +277,7 @@ class Brain:
     def _set_pool(self, request: requests.SetPool, turn: Turn) -> None:
         self.admission.set_pool(request.name, request.slots)
         if not request.on_file:
+            turn.moves.delete_pool = [move for move in turn.moves.delete_pool if move.name != request.name]
             turn.moves.put_pool.append(PutPool(request.name, request.slots, request.description, 0))
 
     def _delete_pool(self, request: requests.DeletePool, turn: Turn) -> None:
