@@ -141,6 +141,7 @@ class LocalExecutor(Executor):
         if _generation != self._generation:
             _leave_child(outcome)
         self._settle(attempt, outcome)
+        attempt.handle = attempt.scope = None  # the task's context holds the attempt: no cycle is left to the collector
 
     def _run_sync(self, attempt: Attempt) -> Outcome:
         """In a thread."""

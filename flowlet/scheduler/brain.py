@@ -155,7 +155,7 @@ class Brain:
         known = entry.find(run_id)
         if known is not None:
             return same_run(known, request)
-        if date is not None and any(run.logical_date == date for run in entry.active.values()):
+        if date is not None and date in entry.dates:
             raise RunExists(f"DAG {entry.spec.dag_id!r} has a run with logical date {iso(date)} already")
         interval = None if date is None else entry.schedule.timetable.infer_manual(date)
         after = turn.now if request.logical_date == requests.NOW else None
@@ -185,17 +185,13 @@ class Brain:
 
     def adopt(self, entry: Entry, run: ActiveRun, past: Iterable[Known] = ()) -> None:
         """The run is active from now on."""
-        entry.active[run.run_id] = run
+        entry.take(run)
         run.limit = Limit(f"max_active_tasks of the run {run.run_id}", entry.spec.max_active_tasks)
         run.gate = None if self.unlimited else entry.gate
         run.operators = entry.operators
         if entry.has_past:
             entry.past.learn(past)
             entry.past.link(run, entry.active.values())
-        if run.state == QUEUED:
-            entry.enqueue(run)
-        else:
-            entry.running += 1
 
     def begin_queued(self, entry: Entry, turn: Turn) -> None:
         """Let queued runs begin while there is room; say of the first that cannot why."""
@@ -206,7 +202,6 @@ class Brain:
                     self.at(run.logical_date, "begin", entry)
                 return
             entry.dequeue()
-            entry.running += 1
             plan.begin(run, turn)
             if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
                 self.limit_time(run, turn.now + entry.spec.dagrun_timeout)
@@ -234,10 +229,8 @@ class Brain:
         """What the end of a run makes room for; runs that begin may end at once, so the list grows."""
         for run in turn.over:
             entry = self.entries[run.dag_id]
-            entry.active.pop(run.run_id, None)
+            entry.let_go(run)
             entry.closing[run.run_id] = run
-            if run.started_at is not None or entry.running > len(entry.active):
-                entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
             entry.remember(run)
             self._pause_after_failures(entry, run, turn)
             self.begin_queued(entry, turn)
@@ -389,14 +382,13 @@ class Brain:
     def _forget(self, run: ActiveRun, turn: Turn) -> None:
         """A new run whose run_id or date is taken never was."""
         entry = self.entries[run.dag_id]
-        entry.active.pop(run.run_id, None)
+        entry.let_go(run)
         entry.closing.pop(run.run_id, None)
         for ti in run.instances:
             if ti.holds:
                 self.admission.release(ti)
             ti.released = False
         run.state = FAILED
-        entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
         error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
         turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
         turn.over = [other for other in turn.over if other is not run]

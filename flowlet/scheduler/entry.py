@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowlet.clock import SECOND
 from flowlet.runs.instances import ActiveRun, is_active
-from flowlet.runs.states import FAILED
+from flowlet.runs.states import FAILED, QUEUED
 from flowlet.scheduler.limits import Gate
 from flowlet.scheduler.past import Past
 from flowlet.scheduler.ticks import Schedule
@@ -22,8 +22,8 @@ class Entry:
     """A DAG, its schedule's cursor and its active runs."""
 
     __slots__ = (
-        "active", "closing", "cursor", "dag", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
-        "past", "paused", "queue", "running", "schedule", "spec", "waits",
+        "active", "begun", "closing", "cursor", "dag", "dates", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
+        "past", "paused", "queue", "schedule", "spec", "waits",
     )  # fmt: skip
 
     def __init__(self, dag: DAG | None, spec: DagSpec) -> None:
@@ -38,7 +38,10 @@ class Entry:
         self.closing: dict[str, ActiveRun] = {}
         """Runs whose end is decided and not yet on file: who asks for one gets this very run."""
         self.queue: list[tuple[int, int, ActiveRun]] = []
-        self.running = 0
+        self.begun: set[str] = set()
+        """Ids of the active runs that do not wait in the queue any more."""
+        self.dates: set[int] = set()
+        """Logical dates of the active runs."""
         self.newest_date: int | None = None
         self.last_now = 0
         """The latest date given to a run without one of its own, while others have dates in the future."""
@@ -61,13 +64,36 @@ class Entry:
         """How many more runs max_active_runs lets be active."""
         return max(0, self.spec.max_active_runs - len(self.active))
 
+    @property
+    def running(self) -> int:
+        """How many runs count for max_active_runs."""
+        return len(self.begun)
+
+    def take(self, run: ActiveRun) -> None:
+        """The run is active: queued, or begun."""
+        self.active[run.run_id] = run
+        if run.logical_date is not None:
+            self.dates.add(run.logical_date)
+        if run.state == QUEUED:
+            self.begun.discard(run.run_id)
+            self.enqueue(run)
+        else:
+            self.begun.add(run.run_id)
+
+    def let_go(self, run: ActiveRun) -> None:
+        """The run is not active any more."""
+        self.active.pop(run.run_id, None)
+        self.begun.discard(run.run_id)
+        if run.logical_date is not None:
+            self.dates.discard(run.logical_date)
+
     def free_date(self, now: int) -> int:
         """Now, or the next microsecond that no run has."""
         newest = self.newest_date or 0
         if newest <= now + SECOND:
             return max(now, newest + 1)
         date = max(now, self.last_now + 1 if self.last_now <= now + SECOND else 0)
-        while any(run.logical_date == date for run in self.active.values()):
+        while date in self.dates:
             date += 1
         self.last_now = date
         return date
@@ -90,7 +116,10 @@ class Entry:
         return self.queue[0][2] if self.queue else None
 
     def dequeue(self) -> ActiveRun:
-        return heappop(self.queue)[2]
+        """The queued run that stands first begins."""
+        run = heappop(self.queue)[2]
+        self.begun.add(run.run_id)
+        return run
 
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""

@@ -50,7 +50,7 @@ def _let_go(brain: Brain, run: ActiveRun, turn: Turn) -> None:
 
 def _vanish(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     """The run's row is gone."""
-    brain.entries[run.dag_id].active.pop(run.run_id, None)
+    brain.entries[run.dag_id].let_go(run)
     run.state, run.reason, run.ended_at = "failed", "its row was deleted by somebody else", turn.now
     turn.over.append(run)
 
@@ -58,14 +58,12 @@ def _vanish(brain: Brain, run: ActiveRun, turn: Turn) -> None:
 def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     entry = brain.entries[run.dag_id]
     if run.state not in (QUEUED, RUNNING):
-        entry.active.pop(run.run_id, None)
+        entry.let_go(run)
         turn.over.append(run)
         return
     editing.fit(run, turn)
-    entry.active[run.run_id] = run
-    entry.running = sum(1 for other in entry.active.values() if other.state == RUNNING)
+    entry.take(run)
     if run.state == QUEUED:
-        entry.enqueue(run)
         brain.begin_queued(entry, turn)
         return
     for ti in registration.go_on(brain, entry, run, turn):

@@ -72,7 +72,7 @@ def _carry(brain: Brain, entry: Entry, plan: ticks.TickPlan, turn: Turn) -> None
 def _run_tick(brain: Brain, entry: Entry, due: int, interval: Interval, turn: Turn) -> ActiveRun | None:
     """The run of a tick; None (and a skipped tick) when another run has its date."""
     date = interval.logical_date
-    if any(run.logical_date == date for run in entry.active.values()):
+    if date in entry.dates:
         taken = AddTick(entry.spec.dag_id, due, due, 1, ticks.SKIPPED, ticks.DATE_TAKEN, None)
         turn.moves.add_tick.append(taken)
         return None
