@@ -348,9 +348,14 @@ def test_a_subclass_may_put_another_call_in_the_place_of_the_call(run: Run, kind
     async def on_loop(ds: str) -> str:
         return ds
 
+    async def short() -> int:
+        return 3
+
     with DAG("doubling") as dag:
         Doubling(task_id="call", python_callable=on_loop if kind == "async def" else lambda ds: ds)
-    assert run(dag).xcom("call") == "2026-01-012026-01-01"
+        Doubling(task_id="short", python_callable=short if kind == "async def" else lambda: 3)
+    told = run(dag)
+    assert (told.xcom("call"), told.xcom("short")) == ("2026-01-012026-01-01", 6)
 
 
 def test_hooks_run_before_and_after_the_body_with_its_result(run: Run) -> None:
