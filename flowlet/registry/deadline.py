@@ -27,9 +27,11 @@ def deadline(seconds: float | None) -> Iterator[None]:
         raise LoadTimeout(f"{seconds:g}")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    theirs, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        spent = seconds - signal.setitimer(signal.ITIMER_REAL, 0)[0]
         signal.signal(signal.SIGALRM, before)
+        if theirs:  # somebody else's alarm goes on: late, if it was due in the meantime
+            signal.setitimer(signal.ITIMER_REAL, max(theirs - spent, 1e-6), interval)
