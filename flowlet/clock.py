@@ -5,11 +5,13 @@ Moments are integers: microseconds since 1970-01-01T00:00Z. Datetimes exist at t
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -81,7 +83,9 @@ class SystemClock:
         pause = LONGEST_SLEEP if until is None else min(until - self.now(), LONGEST_SLEEP)
         if pause <= 0:
             return
-        self._set_timer(asyncio.get_running_loop(), news, pause / SECOND)
+        from asyncio import get_running_loop  # whoever reads the time only does without it
+
+        self._set_timer(get_running_loop(), news, pause / SECOND)
         await news.wait()
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, news: asyncio.Event, pause: float) -> None:
@@ -102,6 +106,8 @@ class VirtualClock:
     """
 
     def __init__(self, start: datetime | int | None = None, *, auto: bool = False, horizon: int | None = None) -> None:
+        import asyncio
+
         if start is None:
             start = time.time_ns() // 1000
         self._now = start if isinstance(start, int) else to_micros(start)
