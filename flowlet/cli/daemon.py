@@ -11,7 +11,7 @@ from flowlet.cli import arguments, exits, files, render
 from flowlet.cli.exits import CommandError
 from flowlet.cli.writing import Writer
 from flowlet.clock import SystemClock, iso
-from flowlet.events import Event, EventAdded, RunEnded, RunStarted, TaskEnded
+from flowlet.events import Event, EventAdded, RunEnded, RunStarted, TaskEnded, TaskStarted
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -93,7 +93,7 @@ class _Journal:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._out = Writer()
+        self._out = Writer(alone=as_json)
         self._began: dict[tuple[str, str], int] = {}
 
     def problem(self, text: str, **facts: Any) -> None:
@@ -157,6 +157,7 @@ class _Journal:
 _NAMES: dict[type, str] = {
     RunStarted: "run_started",
     RunEnded: "run_ended",
+    TaskStarted: "task_started",
     TaskEnded: "task_ended",
     EventAdded: "event",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ def load(path: str) -> Loaded:
     """The DAGs or problems of one file. Its folder stays importable for what its bodies import later."""
     from flowlet.registry.loading import load_file
 
-    loaded = load_file(path, timeout=settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0))
+    timeout = settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0)
+    with redirect_stdout(sys.stderr):  # standard output is for the command's result
+        loaded = load_file(path, timeout=timeout)
     for problem in loaded.problems:
         if problem.kind == "KeyboardInterrupt":
             raise CommandError(str(problem), exits.INTERRUPTED)

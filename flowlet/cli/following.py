@@ -32,7 +32,7 @@ class Following:
         """The attempt `only`, else the last one and all that follow it."""
         try_number = only or max(self._task().try_number, 1)
         self._show_attempt(try_number)
-        while only is None and not (self._is_at_its_end() or self._is_left()):
+        while only is None and self._goes_on_after(try_number):
             try_number += 1
             self._show_attempt(try_number)
         if not self._is_at_its_end() and self._is_left():
@@ -66,6 +66,10 @@ class Following:
         task = self._task()
         waits = task.state == "up_for_retry" and task.try_number == try_number
         return waits or task.try_number > try_number or task.state in OVER or self._is_left()
+
+    def _goes_on_after(self, try_number: int) -> bool:
+        """There is, or will be, another try."""
+        return self._task().try_number > try_number or not (self._is_at_its_end() or self._is_left())
 
     def _is_at_its_end(self) -> bool:
         return self._task().state in OVER

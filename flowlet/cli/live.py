@@ -76,6 +76,7 @@ class LiveView(View):
         row.state, row.try_number, row.started_at, row.ended_at = (
             "running", event.try_number, event.at, None,
         )  # fmt: skip
+        row.reason = ""
 
     def show_task(self, event: TaskEnded) -> None:
         row = self._row(event)
@@ -83,6 +84,10 @@ class LiveView(View):
             event.state, event.try_number, event.started_at, event.at,
         )  # fmt: skip
         row.reason = "" if event.state == "success" else render.printable(event.reason or "")
+
+    def show_waits(self, whys: dict[str, str]) -> None:
+        for key, why in whys.items():
+            self._rows[key].reason = render.printable(why)
 
     def show_event(self, event: EventAdded) -> None:
         self._notes = [*self._notes, f"{event.kind}: {render.printable(event.text)}"][-_NOTES:]

@@ -13,9 +13,15 @@ from flowlet.errors import StoreOwned
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.cli.watching import View
+    from flowlet.engine import DagRun
 
 #: Seconds between two looks at what bodies print.
 _LOOK_EVERY = 0.25
+
+#: So many looks at which nothing ran, and it is said why.
+_IDLE_LOOKS = 4
+_MOST_WAITS = 5
+_UNDER_WAY = frozenset({"scheduled", "queued", "up_for_retry", "up_for_reschedule"})
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,9 +68,9 @@ async def _run(args: argparse.Namespace, dag: DAG, view: View, request: dict[str
         capture="all",
     )
     cancel = asyncio.Event()
+    leave = engine.listeners.subscribe(view.tell)
     with two_step(cancel.set, saying="cancelling the run"):
         async with engine:
-            leave = engine.listeners.subscribe(view.tell)
             run = await engine.trigger(dag.dag_id, **request)
             view.begin(run, engine.logs)
             await _until_over(run, cancel, view)
@@ -77,7 +83,7 @@ async def _run(args: argparse.Namespace, dag: DAG, view: View, request: dict[str
     return exits.OK if shape["state"] == "success" else exits.FAILED
 
 
-async def _until_over(run: Any, cancel: asyncio.Event, view: View) -> None:
+async def _until_over(run: DagRun, cancel: asyncio.Event, view: View) -> None:
     """Wait for the run's end; bring it about when asked."""
     async with asyncio.TaskGroup() as group:
         watcher = group.create_task(_attend(run, cancel, view), name="flowlet run: prints and signals")
@@ -85,15 +91,26 @@ async def _until_over(run: Any, cancel: asyncio.Event, view: View) -> None:
         watcher.cancel()
 
 
-async def _attend(run: Any, cancel: asyncio.Event, view: View) -> None:
-    """Show what bodies print while they run, until the run is to be cancelled."""
+async def _attend(run: DagRun, cancel: asyncio.Event, view: View) -> None:
+    """Show what bodies print while they run, and what a run waits for in which nothing runs, until it is to be cancelled."""
     from anyio import move_on_after
 
+    idle = 0
     while not cancel.is_set():
         with move_on_after(_LOOK_EVERY):
             await cancel.wait()
         view.look()
+        idle = 0 if view.is_running else idle + 1
+        if idle == _IDLE_LOOKS:
+            view.show_waits(await _waits(run))
     await run.cancel()
+
+
+async def _waits(run: DagRun) -> dict[str, str]:
+    """Why the first tasks that could go on do not."""
+    ready = [key for key, state in run.task_states.items() if state in _UNDER_WAY]
+    asked = ready or [key for key, state in run.task_states.items() if state == "none"]
+    return {key: await run.why(*arguments.task(key)) for key in asked[:_MOST_WAITS]}
 
 
 def _view(args: argparse.Namespace, dag: DAG) -> View:

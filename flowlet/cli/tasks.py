@@ -23,10 +23,8 @@ def logs(args: argparse.Namespace) -> int:
         if args.follow:
             return Following(reader, run, args.task_id, as_json=args.json).show(args.try_number)
         try_number = args.try_number or task.try_number
-        if args.try_number is not None and args.try_number > task.try_number:
-            raise CommandError(
-                f"{task.key} of run {run.run_id} has had {render.plural(task.try_number, 'try')}"
-            )
+        if try_number > task.try_number:
+            raise CommandError(f"{task.key} of run {run.run_id} {_tries(task.try_number)}")
         path = log_files.log_path(
             reader.path, run.dag_id, run.run_id, task.task_id, task.map_index, try_number
         )
@@ -37,6 +35,10 @@ def logs(args: argparse.Namespace) -> int:
     else:
         render.note(_why_no_log(run, task, try_number))
     return exits.OK
+
+
+def _tries(count: int) -> str:
+    return f"has had {count} of its tries" if count else "has not been tried yet"
 
 
 def _shape(run: reading.Run, task: reading.Task, try_number: int, path: Path) -> dict[str, Any]:

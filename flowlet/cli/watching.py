@@ -29,7 +29,7 @@ class View:
     they are shown here, unless `quiet`.
     """
 
-    def __init__(self, dag: DAG, db: str, *, quiet: bool = False) -> None:
+    def __init__(self, dag: DAG, db: str, *, quiet: bool = False, alone: bool = False) -> None:
         self.dag_id = dag.dag_id
         self.task_ids = [task.task_id for task in dag.spec.tasks]
         self.db = db
@@ -37,10 +37,10 @@ class View:
         self.run: DagRun | None = None
         self.began_at = SystemClock().monotonic()
         self.width = min(max(map(len, self.task_ids), default=0), 40)
-        self.out = Writer()
+        self.out = Writer(alone=alone)
         self._early: list[Event] = []
         self._printed: Printed | None = None
-        self._writing: set[LogKey] = set()
+        self._running: set[LogKey] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -76,20 +76,24 @@ class View:
         for event in early:
             self.tell(event)
 
+    @property
+    def is_running(self) -> bool:
+        """An attempt of the run is under way."""
+        return bool(self._running)
+
     # -- what bodies print -------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Show what running bodies have printed since the last look."""
-        for key in self._writing:
+        for key in self._running:
             self._show_prints(key)
 
     def _started(self, event: TaskStarted) -> None:
-        if self._printed is not None:
-            self._writing.add(_log_key(event))
+        self._running.add(_log_key(event))
 
     def _ended(self, event: TaskEnded) -> None:
-        if self._printed is not None and (key := _log_key(event)) in self._writing:
-            self._writing.remove(key)
+        if (key := _log_key(event)) in self._running:
+            self._running.remove(key)
             self._show_prints(key, last=True)
 
     def _show_prints(self, key: LogKey, *, last: bool = False) -> None:
@@ -109,6 +113,9 @@ class View:
     def show_task(self, event: TaskEnded) -> None:
         """A task instance finished."""
 
+    def show_waits(self, whys: dict[str, str]) -> None:
+        """Nothing runs: why these tasks do not go on."""
+
     def show_event(self, event: EventAdded) -> None:
         """Something unusual happened."""
 
@@ -124,7 +131,7 @@ class JsonView(View):
     """Silent until the end, then one JSON document."""
 
     def __init__(self, dag: DAG, db: str) -> None:
-        super().__init__(dag, db, quiet=True)
+        super().__init__(dag, db, quiet=True, alone=True)
 
     def end(self, shape: dict[str, Any]) -> None:
         import json
@@ -144,6 +151,10 @@ class PlainView(View):
 
     def show_task(self, event: TaskEnded) -> None:
         self.out.say(line_of(event, self.width))
+
+    def show_waits(self, whys: dict[str, str]) -> None:
+        for key, why in whys.items():
+            self.out.say(f"{key:<{self.width}}  {render.printable(why)}")
 
     def show_event(self, event: EventAdded) -> None:
         self.out.say(f"{event.kind}: {render.printable(event.text)}")

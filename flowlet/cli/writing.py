@@ -12,18 +12,21 @@ from typing import TextIO
 #: Characters that may wait to be written. What is more is left out, and counted.
 MOST_WAITING = 32 * 1024 * 1024
 
+_STDOUT, _STDERR = 1, 2
+
 
 class Writer:
     """Writes lines in the order in which they are said. Saying never blocks and never raises.
 
     A pipe whose reader has left (`| head`) is not written any more; of a disk that is full `trouble` tells.
-    Made before the engine opens, while `sys.stdout` is the process's own.
+    Made before the engine opens, while `sys.stdout` is the process's own. `alone`: until it is closed all else
+    that writes to standard output, commands that bodies start for instance, writes to standard error instead.
     """
 
-    def __init__(self, file: TextIO | None = None) -> None:
+    def __init__(self, file: TextIO | None = None, *, alone: bool = False) -> None:
         self.trouble: OSError | None = None
         """Why nothing is written any more, unless the reader has just left."""
-        self._sink = _Sink(sys.stdout if file is None else file)
+        self._sink = _Sink(sys.stdout if file is None else file, alone=alone)
         self._texts: deque[str] = deque()
         self._waiting = self._left_out = 0
         self._news = threading.Condition()
@@ -52,6 +55,8 @@ class Writer:
             self._news.notify()
         if self._thread is not None:
             self._thread.join(within)
+        if self._thread is None or not self._thread.is_alive():
+            self._sink.close()
 
     # -- on the thread -----------------------------------------------------------------------------------
 
@@ -90,13 +95,24 @@ class _Sink:
     and the interpreter could not end.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, *, alone: bool) -> None:
         self._file = file
+        self._reserved = False
         try:
             self._descriptor = file.fileno()
             file.flush()
-        except (OSError, ValueError, AttributeError):  # a file in memory; one that is closed tells when it is written
+        except (OSError, ValueError, AttributeError):  # in memory; one that is closed tells when it is written
             self._descriptor = -1
+        if alone and self._descriptor == _STDOUT:
+            self._descriptor, self._reserved = os.dup(_STDOUT), True
+            os.dup2(_STDERR, _STDOUT)
+
+    def close(self) -> None:
+        """Give standard output back."""
+        if self._reserved:
+            self._reserved = False
+            os.dup2(self._descriptor, _STDOUT)
+            os.close(self._descriptor)
 
     def write(self, text: str) -> None:
         if self._descriptor < 0:

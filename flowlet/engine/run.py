@@ -84,6 +84,10 @@ class DagRun:
         text = dict(ti.xcoms or ()).get(key)
         return None if text is None else decode(text, self._engine.types_of(self.dag_id))
 
+    async def why(self, task_id: str, map_index: int = -1) -> str:
+        """Why a task of it does not start, or how it stands: a sentence."""
+        return await self._engine.why(self.dag_id, self.run_id, task_id, map_index)
+
     async def cancel(self) -> None:
         """End the run: what runs is cancelled, what waits is skipped, the run is failed."""
         await self._engine.cancel(self.dag_id, self.run_id)
