@@ -1,6 +1,6 @@
 """An ETL on real input: extract, validate, transform, load into SQLite, report.
 
-    flowlet run examples/weather.py && flowlet tasks logs weather report
+    flowlet run examples/weather.py
 
 The usual temperature of each hour of a year (examples/data/SOURCE.txt) becomes a table of months.
 Running it again replaces the table: every step gives the same result, however often it is tried.
