@@ -115,7 +115,7 @@ with DAG("again"):
     assert ends == ["flaky  up_for_retry  try 1  OSError: refused", "flaky  success  try 2"]
 
 
-def test_a_run_in_which_nothing_runs_says_what_it_waits_for(write: Any, start: Any) -> None:
+def test_a_run_in_which_nothing_runs_says_what_it_waits_for(write: Any, start: Any, flowlet: Any) -> None:
     write("shop.py", """
 with DAG("shop"):
     @task(pool="till")
@@ -125,7 +125,7 @@ with DAG("shop"):
     process = start("run", "shop.py")
     assert "unknown_pool: DAG 'shop': pool 'till' does not exist" in process.line_with("unknown_pool")
     assert process.line_with("sell").startswith("sell  waiting for a slot: pool 'till'")
-    assert start("pools", "set", "till", "1").end().out == "pool till has 1 slot\n"
+    assert flowlet("pools", "set", "till", "1").out == "pool till has 1 slot\n"
     assert process.line_with("sell").startswith("sell  success")
     assert process.end().status == 0
 
