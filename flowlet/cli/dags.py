@@ -65,7 +65,7 @@ def show(args: argparse.Namespace) -> int:
     if args.json:
         render.json_(shape)
         return exits.OK
-    render.pairs({**_facts(dag, spec), "next_due": _brief(shape["next_due"])})
+    render.pairs({**shape, "next_due": _brief(shape["next_due"]), "params": _as_json(spec), "tasks": None, "last_runs": None})
     render.heading(render.plural(len(spec.tasks), "task"))
     render.table(
         ("TASK", "OPERATOR", "AFTER", "TRIGGER RULE", "RETRIES", "POOL"),
@@ -85,6 +85,12 @@ def show(args: argparse.Namespace) -> int:
         render.heading("last runs")
         render.table(("RUN", "STATE"), [(run.run_id, run.state) for run in last])
     return exits.OK
+
+
+def _as_json(spec: DagSpec) -> str | None:
+    import json
+
+    return json.dumps(dict(spec.params), ensure_ascii=False) if spec.params else None
 
 
 def _facts(dag: reading.Dag, spec: DagSpec) -> dict[str, Any]:

@@ -9,7 +9,7 @@ OWNED = 3
 UNFIT = 4
 BUG = 70  # EX_SOFTWARE of sysexits.h
 OUTPUT = 74  # EX_IOERR
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130
 
 TABLE = """\
 exit status:
@@ -20,7 +20,7 @@ exit status:
   4    the database is missing, damaged, not flowlet's, of a newer version, or cannot be written
   70   a bug in flowlet (FLOWLET_DEBUG=1 shows where)
   74   the result could not be written to standard output, a full disk for instance
-  130  interrupted (Ctrl-C); 128 + N: ended at once by signal N"""
+  130  interrupted (Ctrl-C); in general 128 + N: by signal N"""
 
 
 _KINDS = {USAGE: "UsageError", OWNED: "StoreOwned", UNFIT: "StoreUnfit", OUTPUT: "OutputLost", INTERRUPTED: "Interrupted"}
@@ -40,3 +40,8 @@ class CommandError(Exception):
 def output_lost(error: OSError) -> CommandError:
     """Nobody will ever read the result."""
     return CommandError(f"standard output cannot be written: {error.strerror or error}", OUTPUT)
+
+
+def ended_by(signal: int) -> int:
+    """What a process that a signal ended gives, as shells have it (bash(1), EXIT STATUS)."""
+    return 128 + signal

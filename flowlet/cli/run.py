@@ -69,17 +69,16 @@ async def _run(args: argparse.Namespace, dag: DAG, view: View, request: dict[str
     )
     cancel = asyncio.Event()
     leave = engine.listeners.subscribe(view.tell)
-    with two_step(cancel.set, saying="cancelling the run"):
+    with two_step(cancel.set, saying="cancelling the run") as stop:
         async with engine:
             run = await engine.trigger(dag.dag_id, **request)
             view.begin(run, engine.logs)
             await _until_over(run, cancel, view)
             leave()
             shape = run.as_dict()
-            stopped = cancel.is_set()
         view.end(shape)
-    if stopped:
-        return exits.INTERRUPTED
+    if stop.signal is not None:
+        return exits.ended_by(stop.signal)
     return exits.OK if shape["state"] == "success" else exits.FAILED
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from flowlet.cli import exits
+
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
@@ -58,7 +60,7 @@ def end_at_once(number: int) -> None:
         processes.kill_running()
     if os.isatty(1):
         os.write(1, _SHOW_CURSOR)
-    os._exit(128 + number)
+    os._exit(exits.ended_by(number))
 
 
 def _tell(text: bytes) -> None:

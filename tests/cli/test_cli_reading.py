@@ -13,7 +13,7 @@ import pytest
 from flowlet import Engine
 
 SHOP = """
-with DAG("shop", start_date=datetime(2026, 1, 1), schedule="0 6 * * *", description="sales of a day", tags=["b", "a"]):
+with DAG("shop", start_date=datetime(2026, 1, 1), schedule="0 6 * * *", params={"till": 1}, description="sales of a day", tags=["b", "a"]):
     @task(retries=1, retry_delay=timedelta(0), pool="till")
     def sell(ti):
         print("sold", ti.try_number)
@@ -80,7 +80,9 @@ def test_one_dag(shop: Path, flowlet: Any) -> None:
             "trigger_rule": "all_failed", "retries": 0, "pool": "default_pool", "priority_weight": 1,
         },
     ]  # fmt: skip
+    assert dag["params"] == {"till": 1}
     told = flowlet("dags", "show", "shop").out
+    assert re.search(r'^params +\{"till": 1\}$', told, re.MULTILINE)
     assert re.search(r"^refund +@task +sell +all_failed +0 +default_pool$", told, re.MULTILINE)
 
 

@@ -149,6 +149,20 @@ def test_json_of_a_failed_run_comes_with_status_1(write: Any, flowlet: Any) -> N
     assert done.json["errors"] == {"extract": ["ValueError"]}
 
 
+def test_the_conf_may_be_a_file_and_the_date_none(write: Any, flowlet: Any, folder: Path) -> None:
+    write("etl.py", TWO_STEPS)
+    (folder / "conf.json").write_text('{"day": "Zürich"}', encoding="utf-8")
+    shape = flowlet("run", "etl.py", "--json", "--conf", "@conf.json", "--logical-date", "none").json
+    assert (shape["conf"], shape["logical_date"]) == ({"day": "Zürich"}, None)
+
+
+def test_a_date_without_a_zone_is_in_the_default_timezone(write: Any, flowlet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("etl.py", TWO_STEPS)
+    monkeypatch.setenv("FLOWLET__CORE__DEFAULT_TIMEZONE", "Europe/Zurich")
+    shape = flowlet("run", "etl.py", "--json", "--logical-date", "2026-07-01").json
+    assert shape["logical_date"] == "2026-06-30T22:00:00.000000Z"
+
+
 def test_a_dag_without_tasks_succeeds(write: Any, flowlet: Any) -> None:
     write("empty.py", 'dag = DAG("empty")\n')
     done = flowlet("run", "empty.py")

@@ -180,7 +180,7 @@ def test_one_signal_cancels_a_run_and_the_user_is_told_how_it_ended(number: int,
     child = child_of(folder)
     process.signal(number)
     done = process.end()
-    assert done.status == 130
+    assert done.status == 128 + number
     assert done.err == "\ncancelling the run (again: at once)\n"
     assert "  bash (try 1): cancelled" in done.out.splitlines()
     until(lambda: is_gone(child))
