@@ -31,9 +31,11 @@ _NOTES = 5
 class _Row:
     """What is drawn of one task instance."""
 
-    __slots__ = ("ended_at", "reason", "started_at", "state", "try_number")
+    __slots__ = ("ended_at", "place", "reason", "started_at", "state", "try_number")
 
-    def __init__(self) -> None:
+    def __init__(self, place: tuple[int, int]) -> None:
+        self.place = place
+        """In topological order; of a mapped task in the order of its items."""
         self.state = "none"
         self.try_number = 0
         self.started_at: int | None = None
@@ -46,7 +48,8 @@ class LiveView(View):
 
     def __init__(self, dag: DAG, db: str, *, quiet: bool = False) -> None:
         super().__init__(dag, db, quiet=quiet)
-        self._rows = {task_id: _Row() for task_id in self.task_ids}
+        self._places = {task_id: place for place, task_id in enumerate(self.task_ids)}
+        self._rows = {task_id: _Row((place, -1)) for task_id, place in self._places.items()}
         self._notes: list[str] = []
         self._above: deque[Text] = deque()
         self._summary: list[Text] = []
@@ -67,7 +70,7 @@ class LiveView(View):
         self._thread.start()
 
     def show_prints(self, key: str, lines: list[str]) -> None:
-        start = f"{key:<{self.width}} | "
+        start = f"{self.aligned(key)} | "
         for line in lines:
             self._above.append(Text().append(start, "dim").append(Text.from_ansi(log_files.harmless(line))))
 
@@ -87,7 +90,8 @@ class LiveView(View):
 
     def show_waits(self, whys: dict[str, str]) -> None:
         for key, why in whys.items():
-            self._rows[key].reason = render.printable(why)
+            if row := self._rows.get(key):
+                row.reason = render.printable(why)
 
     def show_event(self, event: EventAdded) -> None:
         self._notes = [*self._notes, f"{event.kind}: {render.printable(event.text)}"][-_NOTES:]
@@ -97,7 +101,13 @@ class LiveView(View):
         self._summary = [Text(first, style=render.STYLES.get(shape["state"], "")), *map(Text, rest)]
 
     def _row(self, event: TaskStarted | TaskEnded) -> _Row:
-        return self._rows.setdefault(key_of(event), _Row())
+        row = self._rows.get(key := key_of(event))
+        if row is None:
+            if event.map_index >= 0:
+                self._rows.pop(event.task_id, None)  # it stands for its instances until they are known
+            place = (self._places.get(event.task_id, len(self._places)), event.map_index)
+            row = self._rows[key] = _Row(place)
+        return row
 
     # -- drawing, on a thread of its own: a terminal that is stopped (Ctrl-S) stops nothing else ------------
 
@@ -125,7 +135,7 @@ class LiveView(View):
             self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
-        rows = list(self._rows.items())
+        rows = sorted(self._rows.items(), key=lambda item: item[1].place)
         room = max(self._console.size.height - 5 - len(self._notes), 5)
         body = self._all(rows) if len(rows) <= room else self._digest(rows, room)
         return Group(self._title(rows), body, *(Text(note, style="yellow") for note in self._notes))

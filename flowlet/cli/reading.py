@@ -172,8 +172,12 @@ def run(reader: Reader, dag_id: str, run_id: str | None) -> Run:
 
 
 def tasks(reader: Reader, run: Run) -> list[Task]:
-    """The task instances of a run."""
-    return [Task(*row) for row in reader.fetch("tasks_of_run", run=run.id)]
+    """The task instances of a run, in topological order; of a mapped task in the order of its items."""
+    found = [Task(*row) for row in reader.fetch("tasks_of_run", run=run.id)]
+    if any(task.map_index >= 0 for task in found):  # they are made while the run goes on
+        places = {task.task_id: task.index for task in dag(reader, run.dag_id).spec.tasks}
+        found.sort(key=lambda task: (places.get(task.task_id, len(places)), task.map_index))
+    return found
 
 
 def task(reader: Reader, run: Run, name: str) -> Task:
@@ -182,10 +186,16 @@ def task(reader: Reader, run: Run, name: str) -> Task:
     rows = reader.fetch("task", dag_id=run.dag_id, run_id=run.run_id, task_id=task_id, map_index=map_index)
     if rows:
         return Task(*rows[0])
+    raise TaskNotFound(f"the run {run.run_id!r} of DAG {run.dag_id!r} {_no_task(name, tasks(reader, run))}")
+
+
+def _no_task(name: str, known: list[Task]) -> str:
+    mapped = sorted(task.map_index for task in known if task.task_id == name)
+    if mapped:
+        return f"has mapped {name!r}: name one of '{name}[{mapped[0]}]' to '{name}[{mapped[-1]}]'"
     from flowlet.authoring.places import nearest
 
-    near = nearest(name, [known.key for known in tasks(reader, run)])
-    raise TaskNotFound(f"the run {run.run_id!r} of DAG {run.dag_id!r} has no task {name!r}{near}")
+    return f"has no task {name!r}{nearest(name, [task.key for task in known])}"
 
 
 def moment(micros: int | None) -> str | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: A task instance that ended like this is shown as finished; other ends are steps on the way.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry"})
 
+_WIDEST = 40
+
 
 class View:
     """Is told what happens in the engine, from before the run exists to its end.
@@ -36,7 +38,7 @@ class View:
         self.quiet = quiet
         self.run: DagRun | None = None
         self.began_at = SystemClock().monotonic()
-        self.width = min(max(map(len, self.task_ids), default=0), 40)
+        self._width = max(map(len, self.task_ids), default=0)
         self.out = Writer(alone=alone)
         self._early: list[Event] = []
         self._printed: Printed | None = None
@@ -102,6 +104,11 @@ class View:
             if lines:
                 self.show_prints(_key(key.task_id, key.map_index), lines)
 
+    def aligned(self, key: str) -> str:
+        """The key, as wide as the widest so far; mapped instances come late."""
+        self._width = max(self._width, len(key))
+        return f"{key:<{min(self._width, _WIDEST)}}"
+
     # -- how it looks ------------------------------------------------------------------------------------
 
     def show_prints(self, key: str, lines: list[str]) -> None:
@@ -147,14 +154,15 @@ class PlainView(View):
         super().begin(run, logs)
 
     def show_prints(self, key: str, lines: list[str]) -> None:
-        self.out.say("\n".join([f"{key:<{self.width}} | {log_files.harmless(line)}" for line in lines]))
+        start = self.aligned(key)
+        self.out.say("\n".join([f"{start} | {log_files.harmless(line)}" for line in lines]))
 
     def show_task(self, event: TaskEnded) -> None:
-        self.out.say(line_of(event, self.width))
+        self.out.say(line_of(event, self.aligned(key_of(event))))
 
     def show_waits(self, whys: dict[str, str]) -> None:
         for key, why in whys.items():
-            self.out.say(f"{key:<{self.width}}  {render.printable(why)}")
+            self.out.say(f"{self.aligned(key)}  {render.printable(why)}")
 
     def show_event(self, event: EventAdded) -> None:
         self.out.say(f"{event.kind}: {render.printable(event.text)}")
@@ -163,12 +171,12 @@ class PlainView(View):
         self.out.say("\n".join(self.summary(shape)))
 
 
-def line_of(event: TaskEnded, width: int) -> str:
+def line_of(event: TaskEnded, key: str) -> str:
     """`load      failed     0.120 s  try 2  ValueError: bad row`."""
     span = None if event.started_at is None else event.at - event.started_at
     more = f"try {event.try_number}" if event.try_number > 1 or event.state == "up_for_retry" else ""
     reason = render.printable(event.reason or "") if event.state != "success" else ""
-    parts = [f"{key_of(event):<{width}}", f"{event.state:<15}", f"{render.seconds(span):>8}", more, reason]
+    parts = [key, f"{event.state:<15}", f"{render.seconds(span):>8}", more, reason]
     return "  ".join(part for part in parts if part).rstrip()
 
 

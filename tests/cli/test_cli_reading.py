@@ -185,6 +185,35 @@ def test_cancelling_a_run_that_nobody_runs(shop: Path, flowlet: Any) -> None:
     assert flowlet("runs", "list").out.splitlines()[1].endswith("  cancelled")
 
 
+def test_a_mapped_task_is_named_by_its_instances(write: Any, flowlet: Any) -> None:
+    write("mapped.py", """
+with DAG("mapped"):
+    @task
+    def names(): return ["a", "b", "c"]
+    @task
+    def load(name):
+        print("loading", name)
+        if name == "b": raise ValueError("no b")
+    @task
+    def total(loaded): return len(loaded)
+    total(load.expand(name=names()))
+""")
+    done = flowlet("run", "mapped.py", "--run-id", "first")
+    assert "load[1] | loading b" in done.out
+    assert "  load[1] (try 1): ValueError: no b" in done.out
+    shape = flowlet("runs", "show", "mapped", "--json").json
+    assert [(task["task_id"], task["map_index"]) for task in shape["tasks"]] == [
+        ("names", -1), ("load", 0), ("load", 1), ("load", 2), ("total", -1),
+    ]  # fmt: skip
+    assert flowlet("tasks", "why", "mapped", "total").out == (
+        "total is upstream_failed: load[1] failed (ValueError: no b); trigger rule all_success needs every upstream to succeed\n"
+    )
+    assert flowlet("tasks", "logs", "mapped", "load[2]").out.endswith(" - loading c\n")
+    assert flowlet("tasks", "logs", "mapped", "load").err == (
+        "flowlet: the run 'first' of DAG 'mapped' has mapped 'load': name one of 'load[0]' to 'load[2]'\n"
+    )
+
+
 @pytest.mark.usefixtures("pool")
 def test_pools(flowlet: Any) -> None:
     assert flowlet("pools", "list", "--json").json == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import sys
 from pathlib import Path
@@ -313,6 +314,22 @@ class TestOnATerminal:
         assert "1 of 1 task" in terminal.text
         assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h") == 1  # the cursor is back
         assert "\x1b[32metl: success in" in terminal.text.split("\x1b[?25h")[1]
+
+    def test_of_a_mapped_task_its_instances_are_drawn_where_it_stood(self, write: Any, folder: Path) -> None:
+        write("mapped.py", """
+with DAG("mapped"):
+    @task
+    def names(): return ["a", "b"]
+    @task
+    def load(name): return name
+    @task
+    def total(loaded): return len(loaded)
+    total(load.expand(name=names()))
+""")
+        terminal = Terminal("run", "mapped.py", folder=folder)
+        assert terminal.end() == 0
+        last = terminal.text.split("4 of 4 tasks")[-1].split("\x1b[?25h")[0]
+        assert re.findall(r"success\S*  (\S+)", last) == ["names", "load[0]", "load[1]", "total"]
 
     def test_ctrl_c_cancels_and_ctrl_c_again_ends_at_once_with_the_cursor_back(self, write: Any, folder: Path) -> None:
         write("blocker.py", """
