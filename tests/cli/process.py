@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -51,7 +52,7 @@ class Process:
         command = options.pop("command", [sys.executable, "-m", "flowlet"])
         self.popen = subprocess.Popen(
             [*command, *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, **options,
+            stderr=subprocess.PIPE, preexec_fn=_heed_signals, **options,  # noqa: PLW1509  it takes no lock
         )  # fmt: skip
         self.pid = self.popen.pid
         self.err = ""
@@ -91,6 +92,12 @@ class Process:
         """Wait for its end."""
         out, err = self.popen.communicate(timeout=within)
         return Done(self.popen.returncode, (self._rest + out).decode(), _calm(self.err + err.decode()))
+
+
+def _heed_signals() -> None:
+    """Under nohup, or in the background of a script, a process inherits that some are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _calm(text: str) -> str:

@@ -328,6 +328,7 @@ with DAG("mapped"):
 """)
         terminal = Terminal("run", "mapped.py", folder=folder)
         assert terminal.end() == 0
+        assert "4 of 4 tasks" in terminal.text
         last = terminal.text.split("4 of 4 tasks")[-1].split("\x1b[?25h")[0]
         assert re.findall(r"success\S*  (\S+)", last) == ["names", "load[0]", "load[1]", "total"]
 
