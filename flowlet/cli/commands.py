@@ -127,9 +127,9 @@ def _backup(parser: argparse.ArgumentParser) -> None:
 
 
 def _prune(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep-days", metavar="N", type=_whole, default=90, help="default 90")
+    parser.add_argument("--keep-days", metavar="N", type=_whole, help="default: FLOWLET__STORE__KEEP_DAYS, or 90")
     parser.add_argument(
-        "--keep-runs", metavar="N", type=_whole, default=100, help="of each DAG (default 100)"
+        "--keep-runs", metavar="N", type=_whole, help="of each DAG (default: FLOWLET__STORE__KEEP_RUNS, or 100)"
     )
 
 

@@ -53,12 +53,15 @@ def _look(check: Check, path: str) -> Iterator[Finding]:
 
 def _settings(_path: str) -> Iterator[Finding]:
     """Every variable that is named like a setting is one."""
+    from flowlet.scheduler.upkeep import Keep
+
     unknown = [name for name in os.environ if name.startswith("FLOWLET__") and not _is_spelt_well(name)]
     for name in sorted(unknown):
         yield Finding(
             "settings", WARN, f"{name} is not FLOWLET__SECTION__KEY, so it has no effect: correct or unset it"
         )
     settings.get_int("core", "parallelism", 32, at_least=1)
+    Keep.by_settings()
     settings.get_choice("core", "executor", "LocalExecutor", ("LocalExecutor", "SequentialExecutor"))
     zone = _default_timezone()
     yield Finding("settings", OK, f"naive dates are read in {zone}")

@@ -255,7 +255,7 @@ def task_logs(path: str) -> Iterator[Finding]:
     size, count, is_all = _size_of(folder, at_most=_MOST_FILES)
     text = f"{'' if is_all else 'more than '}{_bytes(size)} in {render.plural(count, 'log')} in {folder}"
     if size > _LARGE_LOGS or not is_all:
-        yield Finding("logs", WARN, f"{text}: delete folders of runs that nobody asks for")
+        yield Finding("logs", WARN, f"{text}: `flowlet db prune` deletes those of old runs with the runs")
     else:
         yield Finding("logs", OK, text)
 

@@ -448,9 +448,12 @@ class Engine:
     async def checkpoint(self) -> None:
         await self._parts()[1].checkpoint()
 
-    async def prune(self, *, keep_days: int = 90, keep_runs: int = 100) -> Any:
-        """Delete what is older than `keep_days` beyond the newest `keep_runs` runs of each DAG, logs included."""
-        return await self._parts()[1].prune(self.clock.now(), keep_days, keep_runs, forget=self._forget_logs)
+    async def prune(self, *, keep_days: int | None = None, keep_runs: int | None = None) -> int:
+        """Delete now what the engine deletes by itself in time (or what is older than `keep_days`, beyond the newest
+        `keep_runs` runs of each DAG), logs included; gives how many runs."""
+        days = self._keep.days if keep_days is None else keep_days
+        runs = self._keep.runs if keep_runs is None else keep_runs
+        return await self._parts()[1].prune(self.clock.now(), days, runs, forget=self._forget_logs)
 
     async def backup(self, path: str | Path) -> None:
         await self._parts()[1].backup(path)

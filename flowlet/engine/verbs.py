@@ -53,7 +53,7 @@ async def _why(engine: Engine, dag_id: str, run_id: str, task_id: str, map_index
     return await engine.why(dag_id, run_id, task_id, map_index)
 
 
-async def _prune(engine: Engine, keep_days: int = 90, keep_runs: int = 100) -> Any:
+async def _prune(engine: Engine, keep_days: int | None = None, keep_runs: int | None = None) -> Any:
     return await engine.prune(keep_days=keep_days, keep_runs=keep_runs)
 
 

@@ -94,6 +94,16 @@ async def test_what_is_kept_can_be_set_in_the_environment(path: Path, monkeypatc
     assert kinds[-1][0].endswith("were deleted with all that is theirs; the newest 5 of each DAG stay")
 
 
+async def test_who_asks_for_it_gets_what_the_engine_would_do_in_time(path: Path) -> None:
+    await live(path, [hourly()], DAY)
+    clock = VirtualClock(NEW_YEAR + 5 * DAY)
+    async with Engine(path, clock=clock, durability="process", schedules=False, control=False, keep_days=1, keep_runs=7) as engine:
+        assert await engine.prune(keep_days=90) == 0
+        assert await engine.prune(keep_runs=20) == 4
+        assert await engine.prune() == 13
+        assert {folder.name for folder in Path(f"{path}.logs", "hourly").iterdir()} == {run for (run,) in rows(path, "SELECT run_id FROM runs")}
+
+
 async def test_by_default_90_days_and_100_runs_stay() -> None:
     assert upkeep.Keep.by_settings()[:2] == (90, 100)
 
