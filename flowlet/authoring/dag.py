@@ -178,10 +178,12 @@ class DAG:
 
         where = f"DAG {self.dag_id!r}, {self._where}"
         self.timetable = timetable_for(schedule, timezone=self.timezone_name, where=where)
-        if schedule == "@continuous":
-            if max_active_runs is not None and self.max_active_runs > 1:
-                raise self._refuse(f"schedule '@continuous' runs one at a time, not {max_active_runs}")
-            self.max_active_runs = 1
+        limit = self.timetable.active_runs_limit
+        if limit is not None:
+            if max_active_runs is not None and self.max_active_runs > limit:
+                said = "one at a time" if limit == 1 else f"at most {limit} at a time"
+                raise self._refuse(f"schedule {self.timetable.description!r} runs {said}, not {max_active_runs}")
+            self.max_active_runs = limit
         try:
             self.params.validate()
         except ParamError as error:

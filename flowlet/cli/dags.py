@@ -159,13 +159,15 @@ def schedule_of(spec: DagSpec) -> str | None:
 
 
 def next_due(dag: reading.Dag, spec: DagSpec) -> int | None:
-    """When the schedule is due next, from its cursor on; it may be past when no scheduler runs."""
+    """When the schedule is due next, from its cursor on; it may be past when no scheduler runs. None, too, for a
+    timetable that only the DAG's own process can evaluate."""
     from flowlet.scheduler.ticks import Schedule
 
     if not spec.timetable or dag.paused:
         return None
     cursor = dag.cursor if dag.cursor is not None else SystemClock().now()
-    return Schedule.of(spec).next_after(cursor)
+    schedule = Schedule.of(spec)
+    return schedule.next_after(cursor) if schedule.can_tell else None
 
 
 def _brief(moment: str | None) -> str | None:

@@ -40,7 +40,7 @@ def upcoming(spec: DagSpec, after: int, limit: int) -> list[dict[str, Any]]:
     shapes: list[dict[str, Any]] = []
     due = schedule.next_after(after)
     while due is not None and len(shapes) < limit:
-        interval = schedule.timetable.interval_of(due)
+        interval = schedule.interval_of(due)
         shapes.append(
             {
                 "due_at": reading.moment(due),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowlet.errors import TimetableError
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.states import RUNNING, SKIPPED, SUCCESS
 from flowlet.scheduler.requests import Register
 from flowlet.scheduler.ticks import Schedule
+from flowlet.timetables import Interval
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -60,14 +62,18 @@ async def registration(
 ) -> Register:  # fmt: skip
     """A DAG together with all that the file knows of it. `dates`: those of its runs that are live already."""
     past: list[Known] = []
+    schedule = Schedule.of(spec, dag)
+    last = await _last_tick(store, spec) if schedule.is_asked and dag is not None else None
+    if last is not None:
+        schedule.learn(*last)
     if newest is not None and any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks):
-        befores = {newest + 1, _date_of_next_tick(spec, row and row[4]), *(run[5] for run, _ in active), *dates}
+        befores = {newest + 1, _date_of_next_tick(schedule, row and row[4]), *(run[5] for run, _ in active), *dates}
         for date in sorted(befores - {None}):
             past += await run_before(store, spec, date)
     lengths: dict[int, int] = {}
     for run, _ in active if spec.expansions else ():
         lengths |= await lengths_of(store, run[0])
-    return Register(dag, spec, row, active, newest, past, await failures_in_a_row(store, spec), lengths)
+    return Register(dag, spec, row, active, newest, past, await failures_in_a_row(store, spec), lengths, last)
 
 
 async def lengths_of(store: Store, run: int) -> dict[int, int]:
@@ -84,11 +90,22 @@ async def failures_in_a_row(store: Store, spec: DagSpec) -> int:
     return states.index("success") if "success" in states else len(states)
 
 
-def _date_of_next_tick(spec: DagSpec, cursor: int | None) -> int | None:
+async def _last_tick(store: Store, spec: DagSpec) -> tuple[int, Interval] | None:
+    """The latest run that the schedule made: when it was due, and its interval."""
+    found = await store.fetch("previous_scheduled_run", dag_id=spec.dag_id, logical_date=1 << 62)
+    if not found:
+        return None
+    logical_date, start, end, run_after, due = found[0][5:10]
+    return (run_after if due is None else due), Interval(logical_date, start, end)
+
+
+def _date_of_next_tick(schedule: Schedule, cursor: int | None) -> int | None:
     """Manual runs may have later dates than the next scheduled one."""
-    schedule = Schedule.of(spec)
-    due = None if cursor is None else schedule.next_after(cursor)
-    return None if due is None else schedule.timetable.interval_of(due).logical_date
+    try:
+        due = None if cursor is None else schedule.next_after(cursor)
+        return None if due is None else schedule.interval_of(due).logical_date
+    except TimetableError:  # the scheduler will hear it, too, and say so
+        return None
 
 
 async def run_before(store: Store, spec: DagSpec, date: int) -> list[Known]:

@@ -55,7 +55,7 @@ class Entry:
         self.operators: list[BaseOperator] = []
         if dag is not None:
             self.operators = [dag.task_dict[task.task_id] for task in spec.tasks]
-        self.schedule = Schedule.of(spec)
+        self.schedule = Schedule.of(spec, dag)
         self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
         self.past.only_scheduled = spec.catchup
 

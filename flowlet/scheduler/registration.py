@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import DagSpec
+from flowlet.errors import TimetableError
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.moves import PutDag
@@ -41,6 +42,8 @@ def _enter(brain: Brain, request: Register, turn: Turn) -> Entry:
     entry = brain.entries[request.spec.dag_id] = Entry(request.dag, request.spec)
     entry.newest_date, entry.failures = request.newest_date, request.failures
     entry.past.learn(request.past)
+    if request.last is not None:
+        entry.schedule.learn(*request.last)
     _take_over_row(entry, request.row, turn)
     for run_row, task_rows in request.runs:
         _recover(brain, entry, run_row, task_rows, request.lengths, turn)
@@ -52,6 +55,8 @@ def _describe_again(brain: Brain, entry: Entry, request: Register, turn: Turn) -
     hash_, schedule = entry.spec.hash, entry.schedule
     entry.describe(request.dag, request.spec)
     entry.past.learn(request.past)
+    if request.last is not None:
+        entry.schedule.learn(*request.last)
     if hash_ != request.spec.hash:
         _put_dag(entry, _edited_schedule(entry, schedule, turn), turn)
     editing.edit(brain, entry, turn)
@@ -85,7 +90,11 @@ def _edited_schedule(entry: Entry, old: ticks.Schedule, turn: Turn) -> int | Non
     """An edited schedule makes no run for the past: the span is recorded and the cursor moves to now."""
     if old == entry.schedule or entry.cursor is None:
         return entry.cursor
-    moved = ticks.change_schedule(old, entry.schedule, entry.cursor, turn.now)
+    try:
+        moved = ticks.change_schedule(old, entry.schedule, entry.cursor, turn.now)
+    except TimetableError:  # told when the schedule is planned
+        entry.cursor = turn.now
+        return entry.cursor
     for span in moved.spans:
         turn.moves.add_tick.append(schedules.span_row(entry.spec.dag_id, span))
     entry.cursor = moved.cursor

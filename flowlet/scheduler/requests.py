@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.scheduler.past import Known
+    from flowlet.timetables import Interval
     from flowlet.worker.workload import Outcome, Workload
 
 Reply = "asyncio.Future[Any] | None"
@@ -48,6 +49,8 @@ class Register(NamedTuple):
     """How many of its latest runs failed, one after the other."""
     lengths: Mapping[int, int] = {}
     """Row of a task instance to how many items it returned, in DAGs with mapped tasks."""
+    last: tuple[int, Interval] | None = None
+    """The last tick that became a run, for a timetable that goes on from there."""
     reply: asyncio.Future[Any] | None = None
 
 

@@ -13,22 +13,22 @@ No function here enumerates: a clock that leaps by 100 years costs what one tick
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowlet.clock import DAY, MINUTE, SECOND, span_micros
+from flowlet.clock import DAY, SECOND
 from flowlet.timetables import (
+    LONG_AGO,
+    AskedTicks,
+    AskedTimetable,
     ContinuousTimetable,
-    CronTriggerTimetable,
-    DeltaTriggerTimetable,
     Interval,
-    NullTimetable,
     OnceTimetable,
     Timetable,
     timetable_from_spec,
 )
 
 if TYPE_CHECKING:
+    from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
 
 #: How many missed runs of a DAG `catchup` makes up at most.
@@ -88,52 +88,52 @@ class Schedule:
         self.cap = cap
         self._asked: int | None = None
         self._next: int | None = None
-        self._ticks: Timetable = timetable
-        if start is not None and isinstance(timetable, DeltaTriggerTimetable):
-            self._ticks = timetable.anchored(start)
-        elif start is not None and isinstance(timetable, OnceTimetable):
-            self._ticks = _Moment(start)
+        self._ticks = timetable.ticks(start, end, catchup=catchup)
 
     @classmethod
-    def of(cls, spec: DagSpec) -> Schedule:
-        """The schedule of a DAG."""
-        return cls(timetable_from_spec(spec.timetable), spec.start_date, spec.end_date, spec.catchup)
+    def of(cls, spec: DagSpec, dag: DAG | None = None) -> Schedule:
+        """The schedule of a DAG; a timetable of the user's own is in the DAG alone, not in its spec."""
+        timetable = timetable_from_spec(spec.timetable)
+        if dag is not None and isinstance(timetable, AskedTimetable):
+            timetable = dag.timetable or timetable
+        return cls(timetable, spec.start_date, spec.end_date, spec.catchup)
 
     def next_after(self, cursor: int) -> int | None:
         """The first tick after the cursor. The last answer is kept: when the tick comes it is asked for again."""
         if cursor != self._asked:
-            self._asked, self._next = cursor, self._first_after(cursor)
+            self._asked, self._next = cursor, self._ticks.next_after(cursor)
         return self._next
-
-    def _first_after(self, cursor: int) -> int | None:
-        ticks = self._ticks
-        if self.start is None:
-            due = (
-                cursor + ticks.delta if isinstance(ticks, DeltaTriggerTimetable) else ticks.next_after(cursor)
-            )
-        else:
-            due = ticks.next_after(cursor if cursor >= self.start else self.start - 1)
-        return None if due is None or (self.end is not None and due > self.end) else due
 
     def latest_until(self, moment: int, cursor: int) -> int | None:
         """The last tick in (cursor, moment]."""
-        return self._ticks_from(cursor).latest_until(self._not_beyond(moment), self._not_before(cursor))
+        return self._ticks.latest_until(moment, cursor)
 
     def count_between(self, cursor: int, moment: int) -> int:
         """How many ticks there are in (cursor, moment]."""
-        return self._ticks_from(cursor).count_between(self._not_before(cursor), self._not_beyond(moment))
+        return self._ticks.count_between(cursor, moment)
 
-    def _ticks_from(self, cursor: int) -> Timetable:
-        """A timedelta without start_date counts from its last tick, whenever that was."""
-        if self.start is None and isinstance(self._ticks, DeltaTriggerTimetable):
-            return self._ticks.anchored(cursor)
-        return self._ticks
+    def interval_of(self, due: int) -> Interval:
+        """The logical date and data interval of the run that a tick makes."""
+        return self._ticks.interval_of(due)
 
-    def _not_before(self, cursor: int) -> int:
-        return cursor if self.start is None else max(cursor, self.start - 1)
+    def look(self, now: int) -> None:
+        """The plan is for this moment."""
+        self._ticks.now = now
 
-    def _not_beyond(self, moment: int) -> int:
-        return moment if self.end is None else min(moment, self.end)
+    @property
+    def is_asked(self) -> bool:
+        """Its timetable is the user's own, which goes on from the last run that the schedule made."""
+        return isinstance(self._ticks, AskedTicks)
+
+    @property
+    def can_tell(self) -> bool:
+        """False for a timetable of the user's own that another process has."""
+        return not isinstance(self.timetable, AskedTimetable) or self.timetable.user is not None
+
+    def learn(self, due: int, interval: Interval) -> None:
+        """That run, as the file has it."""
+        if isinstance(self._ticks, AskedTicks):
+            self._ticks.learn(due, interval)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schedule):
@@ -147,18 +147,6 @@ class Schedule:
         return self.timetable, self.start, self.end, self.catchup, self.cap
 
 
-class _Moment(NullTimetable):
-    """A single tick: "@once" with a start_date."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def next_after(self, moment: int) -> int | None:
-        return self.at if self.at > moment else None
-
-
 def plan_ticks(schedule: Schedule, cursor: int | None, now: int, *, room: int) -> TickPlan:
     """What is due in (cursor, now]. `room`: how many more runs of the DAG may be active.
 
@@ -166,6 +154,7 @@ def plan_ticks(schedule: Schedule, cursor: int | None, now: int, *, room: int) -
     """
     if isinstance(schedule.timetable, ContinuousTimetable):
         return _plan_continuous(schedule, cursor, now, room)
+    schedule.look(now)
     if cursor is None:
         return _plan_registration(schedule, now, room)
     due = schedule.next_after(cursor)
@@ -175,7 +164,7 @@ def plan_ticks(schedule: Schedule, cursor: int | None, now: int, *, room: int) -
         return TickPlan(cursor, [], [], None, waits=True)
     following = schedule.next_after(due)
     if following is None or following > now:
-        return TickPlan(due, [(due, schedule.timetable.interval_of(due))], [], following)
+        return TickPlan(due, [(due, schedule.interval_of(due))], [], following)
     return (_make_up if schedule.catchup else _run_latest)(schedule, cursor, now, room)
 
 
@@ -185,7 +174,7 @@ def _run_latest(schedule: Schedule, cursor: int, now: int, room: int) -> TickPla
     assert latest is not None, "two ticks were found to be due"  # noqa: S101
     span = _span(schedule, cursor, latest - 1, COALESCED, MISSED, merged_into=0)
     return TickPlan(
-        latest, [(latest, schedule.timetable.interval_of(latest))], [span], schedule.next_after(latest)
+        latest, [(latest, schedule.interval_of(latest))], [span], schedule.next_after(latest)
     )
 
 
@@ -201,7 +190,7 @@ def _make_up(schedule: Schedule, cursor: int, now: int, room: int) -> TickPlan:
     ticks: list[tuple[int, Interval]] = []
     due = schedule.next_after(cursor)
     while due is not None and due <= now and len(ticks) < room:
-        ticks.append((due, schedule.timetable.interval_of(due)))
+        ticks.append((due, schedule.interval_of(due)))
         cursor, due = due, schedule.next_after(due)
     waits = due is not None and due <= now
     return TickPlan(cursor, ticks, spans, None if waits else due, waits)
@@ -238,18 +227,29 @@ def _plan_registration(schedule: Schedule, now: int, room: int) -> TickPlan:
         return _plan_from_start(schedule, schedule.start, now, room)
     if isinstance(schedule.timetable, OnceTimetable):
         return _plan_once(schedule, now, room)
-    return plan_ticks(schedule, _first_cursor(schedule.timetable, now), now, room=room)
+    cursor = schedule.timetable.first_cursor(now)
+    if cursor == LONG_AGO:
+        return _plan_from_first_answer(schedule, now, room)
+    return plan_ticks(schedule, cursor, now, room=room)
 
 
 def _plan_from_start(schedule: Schedule, start: int, now: int, room: int) -> TickPlan:
     """With start_date: every tick since (catchup), or the latest one; the older were never owed."""
     cursor = min(start - 1, now)
     latest = None if schedule.catchup else schedule.latest_until(now, cursor)
-    if latest is None or not schedule.count_between(cursor, latest - 1):
+    if latest is not None and (latest == now or schedule.timetable.owes_the_latest):
+        latest -= 1
+    if latest is None or not schedule.count_between(cursor, latest):
         return plan_ticks(schedule, cursor, now, room=room)
-    span = _span(schedule, cursor, latest - 1, SKIPPED, BEFORE_REGISTRATION)
-    plan = plan_ticks(schedule, latest - 1, now, room=room)
+    span = _span(schedule, cursor, latest, SKIPPED, BEFORE_REGISTRATION)
+    plan = plan_ticks(schedule, latest, now, room=room)
     return plan._replace(spans=[span, *plan.spans])
+
+
+def _plan_from_first_answer(schedule: Schedule, now: int, room: int) -> TickPlan:
+    """A user's timetable for a DAG without start_date begins where it says."""
+    plan = _plan_from_start(schedule, LONG_AGO + 1, now, room)
+    return plan if plan.cursor != LONG_AGO else plan._replace(cursor=None if plan.waits else now)
 
 
 def _plan_once(schedule: Schedule, now: int, room: int) -> TickPlan:
@@ -257,28 +257,7 @@ def _plan_once(schedule: Schedule, now: int, room: int) -> TickPlan:
         return TickPlan(now, [], [], None)
     if room <= 0:
         return TickPlan(None, [], [], None, waits=True)
-    return TickPlan(now, [(now, schedule.timetable.interval_of(now))], [], None)
-
-
-def _first_cursor(timetable: Timetable, now: int) -> int:
-    """Without start_date: a timedelta is due at once, cron at its next tick or by `run_immediately`."""
-    if isinstance(timetable, DeltaTriggerTimetable):
-        return now - timetable.delta
-    if isinstance(timetable, CronTriggerTimetable) and timetable.run_immediately is not False:
-        latest = timetable.latest_until(now, -1 << 62)
-        if latest is not None and now - latest <= _age_to_run(timetable, latest, now):
-            return latest - 1
-    return now - 1
-
-
-def _age_to_run(timetable: CronTriggerTimetable, latest: int, now: int) -> int:
-    """How old the latest tick may be to be run at the first registration."""
-    if timetable.run_immediately is True:
-        return now - latest
-    if isinstance(timetable.run_immediately, timedelta):
-        return span_micros(timetable.run_immediately)
-    following = timetable.next_after(now) or latest
-    return max((following - latest) // 10, 5 * MINUTE)
+    return TickPlan(now, [(now, schedule.interval_of(now))], [], None)
 
 
 # -- "@continuous" ------------------------------------------------------------------------------------
@@ -308,6 +287,7 @@ def _plan_continuous(schedule: Schedule, cursor: int | None, now: int, room: int
 
 def skip_to_now(schedule: Schedule, cursor: int | None, now: int, reason: str = PAUSED) -> TickPlan:
     """An unpause: what became due meanwhile is recorded as skipped, the next tick is in the future."""
+    schedule.look(now)
     if cursor is None:
         return TickPlan(None, [], [], now)
     if cursor >= now:
@@ -319,16 +299,19 @@ def skip_to_now(schedule: Schedule, cursor: int | None, now: int, reason: str = 
 
 
 def change_schedule(old: Schedule, new: Schedule, cursor: int | None, now: int) -> TickPlan:
-    """An edited schedule: no run for the past; what the old one had due is recorded as skipped.
+    """An edited schedule: no run for the past; what the old one had due is recorded as skipped, unless it
+    was a class of the user's that nobody has any more.
 
     A DAG that becomes "@once" is due now, if its start_date is not in the future.
     """
+    if not old.can_tell and cursor is not None:
+        return TickPlan(max(cursor, now), [], [], _next_plan(new, max(cursor, now)))
     plan = skip_to_now(old, cursor, now, SCHEDULE_CHANGED)
     if plan.cursor is None:
         return plan
     becomes_once = isinstance(new.timetable, OnceTimetable) and not isinstance(old.timetable, OnceTimetable)
     if becomes_once and (new.start or now) <= now and (new.end is None or now <= new.end):
-        return TickPlan(plan.cursor, [(now, new.timetable.interval_of(now))], plan.spans, None)
+        return TickPlan(plan.cursor, [(now, new.interval_of(now))], plan.spans, None)
     return plan._replace(next_due=_next_plan(new, plan.cursor))
 
 

@@ -15,6 +15,7 @@ class NullTimetable(Timetable):
 
     __slots__ = ()
     periodic = False
+    can_be_scheduled = False
     description = "None"
 
     def next_after(self, moment: int) -> int | None:  # noqa: ARG002  the interface
@@ -28,10 +29,26 @@ class OnceTimetable(NullTimetable):
     """`schedule="@once"`: one tick, at the start_date or at the first registration."""
 
     __slots__ = ()
+    can_be_scheduled = True
     description = "@once"
+
+    def anchored(self, start: int) -> Timetable:
+        return _Moment(start)
 
     def to_spec(self) -> dict[str, Any]:
         return {"type": "once"}
+
+
+class _Moment(NullTimetable):
+    """A single tick: "@once" with a start_date."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def next_after(self, moment: int) -> int | None:
+        return self.at if self.at > moment else None
 
 
 class ContinuousTimetable(NullTimetable):
@@ -41,6 +58,8 @@ class ContinuousTimetable(NullTimetable):
     """
 
     __slots__ = ()
+    can_be_scheduled = True
+    active_runs_limit = 1
     description = "@continuous"
 
     def to_spec(self) -> dict[str, Any]:

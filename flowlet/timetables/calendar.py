@@ -6,7 +6,7 @@ Wall times are whole seconds since 1970-01-01T00:00 of the wall clock. Nothing h
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -51,8 +51,8 @@ class Days:
             return self.first_from(_FIRST_DAY) if day < _FIRST_DAY else None
         if self.every:
             return day
-        year, month, first, length = _month_of(day)
-        bits = self._mask(year, month, first, length) >> (day - first)
+        year, month, first, length = month_of(day)
+        bits = self.mask(year, month, first, length) >> (day - first)
         if bits:
             return day + (bits & -bits).bit_length() - 1
         for _ in range(_MONTHS_OF_A_CYCLE):
@@ -61,7 +61,7 @@ class Days:
             if year > 9999:
                 return None
             length = _length(year, month)
-            bits = self._mask(year, month, first, length)
+            bits = self.mask(year, month, first, length)
             if bits:
                 return first + (bits & -bits).bit_length() - 1
         return None
@@ -72,8 +72,8 @@ class Days:
             return self.last_to(_LAST_DAY) if day > _LAST_DAY else None
         if self.every:
             return day
-        year, month, first, length = _month_of(day)
-        bits = self._mask(year, month, first, length) & ((1 << (day - first + 1)) - 1)
+        year, month, first, length = month_of(day)
+        bits = self.mask(year, month, first, length) & ((1 << (day - first + 1)) - 1)
         if bits:
             return first + bits.bit_length() - 1
         for _ in range(_MONTHS_OF_A_CYCLE):
@@ -82,7 +82,7 @@ class Days:
                 return None
             length = _length(year, month)
             first -= length
-            bits = self._mask(year, month, first, length)
+            bits = self.mask(year, month, first, length)
             if bits:
                 return first + bits.bit_length() - 1
         return None
@@ -94,18 +94,18 @@ class Days:
             return 0
         if self.every:
             return stop - start
-        year, month, first, length = _month_of(start)
-        total = -(self._mask(year, month, first, length) & ((1 << (start - first)) - 1)).bit_count()
+        year, month, first, length = month_of(start)
+        total = -(self.mask(year, month, first, length) & ((1 << (start - first)) - 1)).bit_count()
         while first + length <= stop:
-            total += self._mask(year, month, first, length).bit_count()
+            total += self.mask(year, month, first, length).bit_count()
             first += length
             year, month = (year + 1, 1) if month == 12 else (year, month + 1)
             length = _length(year, month)
         if first < stop:
-            total += (self._mask(year, month, first, length) & ((1 << (stop - first)) - 1)).bit_count()
+            total += (self.mask(year, month, first, length) & ((1 << (stop - first)) - 1)).bit_count()
         return total
 
-    def _mask(self, year: int, month: int, first: int, length: int) -> int:
+    def mask(self, year: int, month: int, first: int, length: int) -> int:
         """The matching days of a month as bits, the first of the month the lowest."""
         rule = self.rule
         if rule.months is not None and month not in rule.months:
@@ -177,7 +177,7 @@ def _bits(days: Iterable[int]) -> int:
     return mask
 
 
-def _month_of(day: int) -> tuple[int, int, int, int]:
+def month_of(day: int) -> tuple[int, int, int, int]:
     """Year, month, number of the month's first day and length of the month that holds a day."""
     civil = date.fromordinal(day + _EPOCH_ORDINAL)
     return civil.year, civil.month, day - civil.day + 1, _length(civil.year, civil.month)
@@ -230,6 +230,13 @@ class Times:
                 return hour * 3600 + minute * 60 + self._seconds[-1]
         hour = last_hour[hour]
         return hour * 3600 + self._minutes[-1] * 60 + self._seconds[-1] if hour >= 0 else -1
+
+    def all(self) -> Iterator[int]:
+        """Every time of the day, in order."""
+        for hour in self._hours:
+            for minute in self._minutes:
+                for second in self._seconds:
+                    yield hour * 3600 + minute * 60 + second
 
     def count_before(self, time: int) -> int:
         """How many times of the day are earlier than `time`."""

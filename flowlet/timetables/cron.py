@@ -9,51 +9,47 @@ passed it.
 
 from __future__ import annotations
 
-from datetime import timedelta, tzinfo
+from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 
-from flowlet.clock import SECOND, span_micros
+from flowlet.clock import SECOND
 from flowlet.errors import TimetableError
-from flowlet.timetables.base import Interval, Timetable
+from flowlet.timetables.base import Timetable, Told
 from flowlet.timetables.expression import wall_clock
+from flowlet.timetables.union import union_of
 from flowlet.timetables.zones import DAY, HIGHEST, LOWEST, Span, zone_for
 
 
-class CronTriggerTimetable(Timetable):
-    """Due whenever a cron expression matches; the run's interval is the moment itself.
-
-    `interval` makes the data interval the stretch before the tick, and its start the logical date.
-    `run_immediately` says what a DAG without start_date does at its first registration: wait for the next
-    tick (False), run the latest (True), run it if it is at most that old (timedelta), or if it is younger
-    than a tenth of the period, at least 5 minutes (None). See airflow.timetables.trigger.
+class CronMoments(Timetable):
+    """Due whenever a cron expression matches: what all timetables of cron have in common.
 
     `gap` ("next": the times in it run at its end; "skip": never) and `fold` ("first": a repeated time
     runs once; "both") override the policy of daylight saving, also for expressions of every hour.
     """
 
-    __slots__ = ("_both", "_next", "_wall", "_zone", "cron", "fold", "gap", "interval", "run_immediately")
+    __slots__ = ("_both", "_next", "_wall", "_zone", "cron", "fold", "gap")
+
+    description = Told(lambda timetable: _described(timetable.cron, timetable.timezone))
 
     def __init__(
-        self,
-        cron: str,
-        timezone: str | tzinfo = "UTC",
-        *,
-        interval: timedelta = timedelta(0),
-        run_immediately: bool | timedelta | None = False,
-        gap: str | None = None,
-        fold: str | None = None,
+        self, cron: str, timezone: str | tzinfo = "UTC", *, gap: str | None = None, fold: str | None = None
     ) -> None:
+        name = type(self).__name__
         if not isinstance(cron, str):
-            raise TimetableError(f"CronTriggerTimetable: cron={cron!r} is not a string.")
+            raise TimetableError(f"{name}: cron={cron!r} is not a string.")
         self.cron = cron.strip()
-        self.interval = absolute(interval, f"CronTriggerTimetable({cron!r}): interval")
-        self.run_immediately = run_immediately
-        self.gap = _one_of("gap", gap, "next", "skip")
-        self.fold = _one_of("fold", fold, "first", "both")
+        self.gap = _one_of(name, "gap", gap, "next", "skip")
+        self.fold = _one_of(name, "fold", fold, "first", "both")
         self._wall = wall_clock(self.cron)
         self._zone = zone_for(timezone, where=f"cron {self.cron!r}")
         self._next = not self._wall.every_hour if gap is None else gap == "next"
         self._both = self._wall.every_hour if fold is None else fold == "both"
+
+    @property
+    def expression(self) -> str:
+        """The cron expression (Airflow's name)."""
+        return self.cron
 
     @property
     def timezone(self) -> str:
@@ -61,9 +57,17 @@ class CronTriggerTimetable(Timetable):
         return self._zone.name
 
     @property
-    def description(self) -> str:
-        zone = self._zone.name
-        return self.cron if zone == "UTC" else f"{self.cron} ({zone})"
+    def summary(self) -> str:
+        return self.cron
+
+    def spec_of_cron(self, kind: str) -> dict[str, Any]:
+        """The part of the spec that says when."""
+        spec: dict[str, Any] = {"type": kind, "cron": self.cron, "timezone": self.timezone}
+        if self.gap is not None:
+            spec["gap"] = self.gap
+        if self.fold is not None:
+            spec["fold"] = self.fold
+        return spec
 
     def next_after(self, moment: int) -> int | None:
         at = moment // SECOND + 1
@@ -128,57 +132,30 @@ class CronTriggerTimetable(Timetable):
         match = self._wall.first_from(span.peak)
         return match is not None and match < wall
 
-    def interval_of(self, due: int) -> Interval:
-        start = due - self.interval
-        return Interval(start, start, due)
 
-    def infer_manual(self, moment: int) -> Interval:
-        return Interval(moment, moment - self.interval, moment)
-
-    def to_spec(self) -> dict[str, Any]:
-        spec: dict[str, Any] = {"type": "cron", "cron": self.cron, "timezone": self.timezone}
-        if self.interval:
-            spec["interval"] = self.interval
-        if self.run_immediately is not False:
-            age = self.run_immediately
-            spec["run_immediately"] = span_micros(age) if isinstance(age, timedelta) else age
-        if self.gap is not None:
-            spec["gap"] = self.gap
-        if self.fold is not None:
-            spec["fold"] = self.fold
-        return spec
+def count_together(crons: Sequence[CronMoments], after: int, until: int) -> int:
+    """How many moments of (after, until] at least one of the expressions, all of one zone, is due at."""
+    zone, everybody = crons[0]._zone, union_of(tuple(cron._wall for cron in crons))
+    twice = union_of(tuple(cron._wall for cron in crons if cron._both))
+    at = max(after // SECOND + 1, LOWEST)
+    stop = min(until // SECOND, HIGHEST) + 1
+    total = 0
+    while at < stop:
+        span = zone.span_at(at)
+        start, end, offset, _ = span
+        if at == start and any(cron._next and cron._gap_holds_a_match(span) for cron in crons):
+            total += not everybody.count(start + offset, start + offset + 1)  # else counted below
+        wall, fresh, last = at + offset, span.fresh, min(end, stop) + offset
+        total += twice.count(wall, min(fresh, last)) + everybody.count(max(wall, fresh), last)
+        at = end
+    return total
 
 
-def _one_of(name: str, value: str | None, *allowed: str) -> str | None:
+def _described(cron: str, zone: str) -> str:
+    return cron if zone == "UTC" else f"{cron} ({zone})"
+
+
+def _one_of(timetable: str, name: str, value: str | None, *allowed: str) -> str | None:
     if value is None or value in allowed:
         return value
-    raise TimetableError(
-        f"CronTriggerTimetable: {name}={value!r} is none of {', '.join(map(repr, allowed))}."
-    )
-
-
-def absolute(span: object, where: str) -> int:
-    """A timedelta, or a relativedelta of days and less, as microseconds."""
-    if type(span).__name__ == "relativedelta":
-        span = _of_relativedelta(span, where)
-    if not isinstance(span, timedelta):
-        raise TimetableError(f"{where}={span!r} is not a timedelta.")
-    if span < timedelta(0):
-        raise TimetableError(f"{where}={span} is negative.")
-    return span_micros(span)
-
-
-def _of_relativedelta(span: Any, where: str) -> timedelta:
-    fixed = ("year", "month", "day", "weekday", "hour", "minute", "second", "microsecond")
-    if span.years or span.months or span.leapdays or any(getattr(span, part) is not None for part in fixed):
-        raise TimetableError(
-            f"{where}={span!r}: months, years and fixed parts have no constant length."
-            ' Use a cron expression, such as "0 0 1 * *" for each month.'
-        )
-    return timedelta(
-        days=span.days,
-        hours=span.hours,
-        minutes=span.minutes,
-        seconds=span.seconds,
-        microseconds=span.microseconds,
-    )
+    raise TimetableError(f"{timetable}: {name}={value!r} is none of {', '.join(map(repr, allowed))}.")
