@@ -10,7 +10,7 @@ from flowlet.clock import from_micros, iso
 from flowlet.errors import TaskNotFound
 from flowlet.runs.instances import is_active
 from flowlet.runs.states import RunState, TaskState
-from flowlet.runs.values import decode
+from flowlet.runs.values import decode, plain
 
 if TYPE_CHECKING:
     from flowlet.engine.engine import Engine
@@ -115,7 +115,8 @@ class DagRun:
             "tries": {ti.key: ti.try_number for ti in run.known_instances},
             "errors": {ti.key: list(ti.errors) for ti in run.known_instances if ti.errors},
             "reasons": {ti.key: ti.reason for ti in run.known_instances if ti.reason},
-            "xcoms": {f"{ti.key}:{key}": _plain(text) for ti in run.known_instances for key, text in ti.xcoms or ()},
+            "map_labels": {ti.key: ti.label for ti in run.known_instances if ti.label is not None},
+            "xcoms": {f"{ti.key}:{key}": plain(text) for ti in run.known_instances for key, text in ti.xcoms or ()},
         }
 
     def _find(self, task_id: str) -> TaskInstance | None:
@@ -127,10 +128,3 @@ class DagRun:
 
 def _iso(moment: int | None) -> str | None:
     return None if moment is None else iso(moment)
-
-
-def _plain(text: str) -> Any:
-    """A value as JSON shows it."""
-    import json
-
-    return json.loads(text)

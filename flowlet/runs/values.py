@@ -18,7 +18,7 @@ from flowlet.errors import XComError
 from flowlet.runs import value_types
 from flowlet.runs.value_types import TAG, Refused, XComRecord, find_class, register_xcom_type
 
-__all__ = ["LIMIT", "XComRecord", "decode", "encode", "register_xcom_type"]
+__all__ = ["LIMIT", "XComRecord", "decode", "encode", "plain", "register_xcom_type"]
 
 #: The default limit of one value, in bytes of JSON text (UTF-8).
 LIMIT: Final = 16 * 1024 * 1024
@@ -81,6 +81,26 @@ def decode(text: str, types: Types | None = None) -> Any:
         return _restore(value, types)
     except RecursionError:
         raise XComError("an XCom cannot be read: it is nested too deep") from None
+
+
+def plain(text: str) -> Any:
+    """The value as JSON alone can show it: tuples and sets as lists, moments as text, objects as their fields."""
+    return _untag(json.loads(text))
+
+
+def _untag(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untag(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value:
+        return {key: _untag(item) for key, item in value.items()}
+    if value[TAG] == "dict":
+        return {str(_untag(key)): _untag(item) for key, item in value["items"]}
+    for part in ("items", "value", "fields", "state"):
+        if part in value:
+            return _untag(value[part])
+    return {key: item for key, item in value.items() if key != TAG}
 
 
 def _refuse_constant(name: str) -> Any:

@@ -104,6 +104,8 @@ class Brain:
             self._wait(ti, outcome, turn)
             return
         ti.work = None
+        if outcome.label is not None:
+            ti.label = outcome.label
         kind = outcome.kind
         if kind == "succeeded":
             plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)

@@ -270,11 +270,23 @@ class Attempt:
     def _leave(self, outcome: Outcome) -> Outcome:
         """The last thing in every attempt: close its log, hand over what callbacks and events need."""
         outcome.context = self._context
+        if self.work.map_index >= 0 and self.work.task.map_index_template:
+            outcome.label = self._label(self.work.task.map_index_template)
         if self.log is not None:
             self.worker.close_log(self)
         if self.notes:
             outcome.notes = tuple(self.notes)
         return outcome
+
+    def _label(self, template: str) -> str | None:
+        """What the instance is called, as far as that can be told (Airflow: task_runner.py `_render_map_index`)."""
+        from flowlet.worker.templates import templates_of
+
+        try:
+            return str(templates_of(self.work.task, self.work.dag).render(template, self.context))
+        except Exception as problem:
+            self._write("WARNING", f"map_index_template cannot be rendered: {type(problem).__name__}: {problem}")
+            return None
 
     # -- its log --------------------------------------------------------------------------------------
 

@@ -102,6 +102,8 @@ class Outcome:
     """Waiting: "poke" or "reschedule"."""
     resume: Any = None
     """Waiting in poke mode: handed back in the next Workload."""
+    label: str | None = None
+    """What `map_index_template` makes of the instance."""
     length: int | None = None
     """How many items it returned, of a task over which others are mapped."""
     notes: tuple[tuple[str, str], ...] = ()

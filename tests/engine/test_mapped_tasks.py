@@ -81,7 +81,7 @@ def test_several_arguments_are_a_cross_product_whose_last_varies_fastest() -> No
 
 def test_a_dict_is_mapped_over_as_its_pairs() -> None:
     result = ran(dag_of(lambda: same.expand(value={"a": 1, "b": 2})))
-    assert [value["items"] for value in outputs(result, "same")] == [["a", 1], ["b", 2]]
+    assert outputs(result, "same") == [["a", 1], ["b", 2]]
 
 
 def test_each_instance_may_have_arguments_of_its_own() -> None:
@@ -107,8 +107,8 @@ def test_outputs_can_be_mapped_zipped_and_concatenated() -> None:
 
     result = ran(dag_of(make))
     assert outputs(result, "doubled") == [2, 4, 6]
-    assert [value["items"] for value in outputs(result, "short")] == [[1, 1], [2, 2]]
-    assert [value["items"] for value in outputs(result, "long")] == [[1, 1], [2, 2], [3, 0]]
+    assert outputs(result, "short") == [[1, 1], [2, 2]]
+    assert outputs(result, "long") == [[1, 1], [2, 2], [3, 0]]
     assert outputs(result, "all") == [1, 2, 3, "1", "2"]
 
 
@@ -222,6 +222,17 @@ def test_an_instance_knows_its_index_and_how_many_there_are() -> None:
         return f"{ti.map_index} of {expanded_ti_count}, {ti.task_id}"
 
     assert outputs(ran(dag_of(lambda: place.expand(x=[7, 8]))), "place") == ["0 of 2, place", "1 of 2, place"]
+
+
+def test_an_instance_is_called_by_its_template_also_when_it_fails() -> None:
+    @task(map_index_template="{{ name }}")
+    def named(x: int) -> None:
+        get_current_context()["name"] = f"number {x}"
+        if x == 2:
+            raise ValueError("two")
+
+    result = ran(dag_of(lambda: named.expand(x=[1, 2])))
+    assert result["map_labels"] == {"named[0]": "number 1", "named[1]": "number 2"}
 
 
 def test_arguments_of_all_operators_go_to_partial() -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from flowlet.errors import XComError
 from flowlet.runs.value_types import _custom, _registered
-from flowlet.runs.values import DEEPEST, LIMIT, XComRecord, decode, encode, register_xcom_type
+from flowlet.runs.values import DEEPEST, LIMIT, XComRecord, decode, encode, plain, register_xcom_type
 
 
 @attrs.define
@@ -426,3 +426,14 @@ def test_any_tagged_shape_gives_a_value_or_that_error(shape: dict[str, Any]) -> 
 
 def test_UUIDs_compare() -> None:
     assert decode(encode(UUID(int=5))) == UUID(int=5)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ((1, {"a": (2,)}), [1, {"a": [2]}]), ({1: "x"}, {"1": "x"}), ({3}, [3]),
+        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00+00:00"), ({"__type__": 1}, {"__type__": 1}), (5, 5),
+    ],
+)  # fmt: skip
+def test_what_a_value_is_in_plain_json(value: Any, shown: Any) -> None:
+    assert plain(encode(value)) == shown
