@@ -30,7 +30,7 @@ class BashOperator(BaseOperator):
     The last line of its output is the task's output, after `output_processor`. Exit code 0 succeeds, one in
     `skip_on_exit_code` skips the task, any other fails it. `env` replaces the environment, with `append_env`
     it is added; AIRFLOW_CTX_* variables are always there. stdin is empty. A command that ends in `.sh` or
-    `.bash` is the name of a template file (a space behind it prevents that). When the attempt is stopped,
+    `.bash` is the name of a template file (a space behind it prevents that); an empty one does nothing. When the attempt is stopped,
     TERM and then KILL go to all processes that the command started; when the command has ended and its
     output too, to those that it left running (Airflow lets them live).
     """
@@ -98,8 +98,8 @@ class BashOperator(BaseOperator):
 
     async def run_command(self, command: str, context: Context) -> Any:
         """Run a command as this operator says; gives its last line, processed."""
-        if not isinstance(command, str) or not command.strip():
-            raise FlowletError(f"task {self.task_id!r} has no command to run: bash_command is {command!r}")
+        if not isinstance(command, str):
+            raise FlowletError(f"bash_command of task {self.task_id!r} must be a string, not {command!r}")
         log = context["ti"].log
         lines = Lines(self.output_encoding, lambda line: log.info("%s", line))
         env = self.get_env(context)

@@ -171,7 +171,7 @@ class Attempt:
         if self.stop is not None and not self.over:
             return self.stopped()
         task = ti.task
-        if result is not None and task.do_xcom_push:
+        if result is not None and task.do_xcom_push and not ti.has_decided:
             if task.multiple_outputs:
                 for key, value in as_mapping(result).items():
                     ti.xcom_push(key, value)

@@ -260,6 +260,11 @@ class RuntimeTaskInstance:
         """Wish that these downstream tasks be skipped if this attempt succeeds (branches, short circuits)."""
         self._skips = (*self._skips, *task_ids)
 
+    @property
+    def has_decided(self) -> bool:
+        """It skips others: what it leaves is the decision, and not what it returned (Airflow 3: task_runner.py)."""
+        return bool(self._skips) and not self.is_mapped
+
     def __repr__(self) -> str:
         index = f"[{self.map_index}]" if self.is_mapped else ""
         return f"<TaskInstance: {self.dag_id}.{self.task_id}{index} {self.run_id} try {self.try_number}>"

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from flowlet import DAG, BashOperator, DagError, Engine, XComArg, task
+from flowlet import DAG, BashOperator, DagError, Engine, PythonOperator, XComArg, task
 from flowlet.operators import processes
 from flowlet.operators.processes import Group
 
@@ -137,9 +137,15 @@ def test_what_can_be_no_command_is_refused_where_it_is_written(arguments: dict[s
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("nothing", ["", "   ", "{{ '' }}"])
-def test_no_command_is_an_error_not_a_success(run: Run, nothing: Any) -> None:
-    assert "no command to run" in told_of(run, nothing).reasons["sh"]
+@pytest.mark.parametrize("nothing", ["", "   ", "{% if false %}echo never{% endif %}"])
+def test_an_empty_command_succeeds_with_nothing(run: Run, nothing: str) -> None:
+    assert told_of(run, nothing).xcom("sh") == ""
+
+
+def test_a_command_that_comes_from_a_task_must_be_a_string(run: Run) -> None:
+    with DAG("shell") as dag:
+        BashOperator(task_id="sh", bash_command=PythonOperator(task_id="five", python_callable=lambda: 5).output)
+    assert "must be a string, not 5" in run(dag).reasons["sh"]
 
 
 # -- where it runs ---------------------------------------------------------------------------------------
