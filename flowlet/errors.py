@@ -77,6 +77,17 @@ class UnmappableXComLengthPushed(FlowletError, ValueError):
     """A task over which others are mapped returned too many items (Airflow's name)."""
 
 
+class ConnectionNotFound(FlowletError, LookupError):
+    """No connection of that id is set."""
+
+
+class VariableNotFound(FlowletError, KeyError):
+    """No variable of that name is set."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError would show the sentence in quotes
+
+
 class RunExists(FlowletError):
     """That run_id or logical date is taken by another run of the DAG."""
 

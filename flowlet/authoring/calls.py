@@ -7,6 +7,7 @@ entries that it names. `inspect` costs more to import than flowlet may; plain fu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -109,7 +110,7 @@ class Signature:
             takes_any_keyword=self.takes_any_keyword,
         )
 
-    def complaint(self, args: Sequence[Any], kwargs: Mapping[str, Any], given: frozenset[str]) -> str | None:
+    def complaint(self, args: Sequence[Any], kwargs: Mapping[str, Any], given: AbstractSet[str]) -> str | None:
         """Why a call with these arguments fails; None if it works. `given` are filled in when it is made."""
         count = len(args)
         if count > len(self.positional) and not self.takes_any_positional:

@@ -25,7 +25,7 @@ RETURN_KEY = "return_value"
 """The XCom key of what `execute` returns."""
 
 #: Names that a callable may ask for by a parameter; the worker's context holds them when they have a value.
-CONTEXT_KEYS = frozenset({
+CONTEXT_KEYS = {
     "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash", "exception",
     "expanded_ti_count", "inlet_events", "inlets", "logical_date", "macros", "map_index_template",
     "outlet_events", "outlets", "params", "partition_date", "partition_key", "prev_data_interval_end_success",
@@ -33,7 +33,7 @@ CONTEXT_KEYS = frozenset({
     "run_id", "task", "task_instance", "task_instance_key_str", "task_reschedule_count", "task_state_store",
     "asset_state_store", "templates_dict", "test_mode", "ti", "triggering_asset_events", "try_number", "ts",
     "ts_nodash", "ts_nodash_with_tz", "var",
-})  # fmt: skip
+}  # fmt: skip
 
 
 def get_current_context() -> Context:

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from flowlet import settings
-from flowlet.authoring import arguments, dates, ids, places, registering, stack
+from flowlet.authoring import arguments, dates, ids, places, registering, spellings, stack
 from flowlet.authoring.compile import Compiled, arrange, compile_dag
 from flowlet.authoring.group import TaskGroup
 from flowlet.authoring.params import NOTSET, DagParam, ParamsDict
@@ -31,6 +31,7 @@ class DAG:
     which names the argument, the DAG and the line.
     """
 
+    @spellings.understood(spellings.DAG_ARGUMENTS)
     def __init__(
         self,
         dag_id: str,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowlet.authoring import dates, ids, places, setup_teardown, stack
+from flowlet.authoring import dates, ids, places, setup_teardown, spellings, stack
 from flowlet.authoring.arguments import CHECKS
 from flowlet.authoring.construct import completed, is_being_made, unknown_argument
 from flowlet.authoring.relatives import Relatives
@@ -125,7 +125,10 @@ class BaseOperator(Relatives, Work):
         dag, group = given.pop("dag", None), given.pop("task_group", None)
         defaults = given.pop("default_args", None)
         if defaults:
-            given = {**{name: value for name, value in defaults.items() if name in CHECKS}, **given}
+            older = spellings.TASK_ARGUMENTS
+            given = {**{name: value for name, value in defaults.items() if name in CHECKS or name in older}, **given}
+        if spellings.TASK_ARGUMENTS:
+            spellings.respell(given, spellings.TASK_ARGUMENTS)
         _set(self, "task_id", ids.check_id("task", task_id, self._site))
         home = stack.home(dag, group)
         if home is not None:

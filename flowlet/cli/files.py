@@ -20,6 +20,7 @@ def load(path: str) -> Loaded:
     """The DAGs or problems of one file. Its folder stays importable for what its bodies import later."""
     from flowlet.registry.loading import load_file
 
+    understand_airflow()
     timeout = settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0)
     with redirect_stdout(sys.stderr):  # standard output is for the command's result
         loaded = load_file(path, timeout=timeout)
@@ -32,6 +33,13 @@ def load(path: str) -> Loaded:
     for warning in loaded.warnings:
         print(f"flowlet: warning: {' '.join(warning.split())}", file=sys.stderr)
     return loaded
+
+
+def understand_airflow() -> None:
+    """From now on `import airflow` means flowlet in this process, for files and for what their bodies import."""
+    from importlib import import_module
+
+    import_module("flowlet.airflow")  # by its name: faces do not see each other
 
 
 def dag_of(path: str, dag_id: str | None) -> DAG:

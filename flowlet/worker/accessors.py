@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from flowlet.errors import FlowletError
+from flowlet.errors import ConnectionNotFound, FlowletError, VariableNotFound
 from flowlet.worker.secrets import SECRETS, is_sensitive
 
 
@@ -30,7 +30,7 @@ class VariableAccessor:
     def __getitem__(self, name: str) -> Any:
         text = _from_environment("VAR", name)
         if text is None:
-            raise FlowletError(
+            raise VariableNotFound(
                 f"variable {name!r} is not set: give FLOWLET_VAR_{name.upper()} in the environment"
             )
         return self._read(name, text)
@@ -100,7 +100,7 @@ class ConnectionAccessor:
     def __getitem__(self, name: str) -> Connection:
         text = _from_environment("CONN", name)
         if text is None:
-            raise FlowletError(
+            raise ConnectionNotFound(
                 f"connection {name!r} is not set: give FLOWLET_CONN_{name.upper()} in the environment"
             )
         return Connection(name, text)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flowlet.clock import from_micros
+from flowlet.authoring import spellings
 from flowlet.errors import ParamError
 from flowlet.worker.accessors import CONN, MACROS, VAR
 
@@ -54,6 +54,11 @@ class ContextDagRun:
         return _moment(self._run.logical_date)
 
     @property
+    def execution_date(self) -> datetime | None:
+        """Airflow 2's name of the logical date."""
+        return self.logical_date
+
+    @property
     def data_interval_start(self) -> datetime | None:
         return _moment(self._run.interval_start)
 
@@ -63,7 +68,7 @@ class ContextDagRun:
 
     @property
     def run_after(self) -> datetime:
-        return from_micros(self._run.run_after)
+        return spellings.moment(self._run.run_after)
 
     @property
     def start_date(self) -> datetime | None:
@@ -79,7 +84,7 @@ class ContextDagRun:
 
 
 def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
+    return None if micros is None else spellings.moment(micros)
 
 
 def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool) -> dict[str, Any]:
@@ -134,12 +139,14 @@ def _make_run_context(run: RunFacts) -> dict[str, Any]:
     }
     if run.logical_date is not None:
         context |= _dates(run, run.logical_date)
+        for key, make in spellings.CONTEXT.items():
+            context[key] = make(context)
     return context
 
 
 def _dates(run: RunFacts, logical_date: int) -> dict[str, Any]:
     """Airflow's spellings: ts is ISO 8601 with the offset, ts_nodash has neither dashes nor a zone."""
-    moment = from_micros(logical_date)
+    moment = spellings.moment(logical_date)
     ts = moment.isoformat()
     ds = ts[:10]
     return {

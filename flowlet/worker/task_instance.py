@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import XComError
 from flowlet.runs import values
@@ -91,16 +92,17 @@ class RuntimeTaskInstance:
     @property
     def start_date(self) -> datetime:
         """When this try started."""
-        from flowlet.clock import from_micros
-
-        return from_micros(self._work.started_at)
+        return spellings.moment(self._work.started_at)
 
     @property
     def logical_date(self) -> datetime | None:
-        from flowlet.clock import from_micros
-
         logical_date = self._work.run.logical_date
-        return None if logical_date is None else from_micros(logical_date)
+        return None if logical_date is None else spellings.moment(logical_date)
+
+    @property
+    def execution_date(self) -> datetime | None:
+        """Airflow 2's name of the logical date."""
+        return self.logical_date
 
     @property
     def dag_run(self) -> Any:

@@ -1,0 +1,62 @@
+"""Classes that people's own code derives from, and a decorator of old operators."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from flowlet.worker.accessors import CONN, Connection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class LoggingMixin:
+    """Gives `self.log`: records made while a task runs are in its log."""
+
+    @property
+    def log(self) -> logging.Logger:
+        return logging.getLogger(f"{type(self).__module__}.{type(self).__qualname__}")
+
+
+class BaseHook(LoggingMixin):
+    """Opens something outside by a connection; subclasses define `get_conn` (Airflow: sdk/bases/hook.py)."""
+
+    def __init__(self, logger_name: str | None = None) -> None:
+        self._logger_name = logger_name
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """The connection of that id; ConnectionNotFound (Airflow's AirflowNotFoundException) if it is not set."""
+        return CONN[conn_id]
+
+    @classmethod
+    async def aget_connection(cls, conn_id: str) -> Connection:
+        """The same for `async def`."""
+        return CONN[conn_id]
+
+    def get_conn(self) -> Any:
+        """What the hook opens."""
+        raise NotImplementedError(f"{type(self).__name__} defines no get_conn()")
+
+
+class BaseOperatorLink:
+    """A link of an operator's page. Kept for whoever draws it."""
+
+    name: ClassVar[str] = ""
+    operators: ClassVar[list[type]] = []
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address."""
+        raise NotImplementedError(f"{type(self).__name__} defines no get_link()")
+
+
+class AirflowPlugin:
+    """A plugin's class: it can be written and imported; nothing has to be registered to be used here."""
+
+    name: ClassVar[str | None] = None
+
+
+def apply_defaults(function: F) -> F:
+    """default_args reach every operator by themselves (also in Airflow, since 2.0)."""
+    return function
