@@ -27,11 +27,13 @@ PARTS = ("apache-airflow-core==3.3.2", "apache-airflow-task-sdk==1.3.2", "apache
 FOLDERS = ("airflow/example_dags", "airflow/providers/standard/example_dags")
 LOGICAL_DATE = datetime(2026, 1, 15, tzinfo=UTC)
 
-#: Values that no two runs share: the time, random numbers, folders of the machine.
+#: Values that no two runs share: by the time, the clock, random numbers, folders of the machine.
 UNSTEADY = frozenset({
     "example_bash_decorator.get_file_stats", "example_bash_decorator.describe_dag_folder",
     "example_bash_decorator.show_dag_folder_stats", "example_task_state_store.run_job", "tutorial.print_date",
-    "example_task_state_store_mapped.process_table",
+    "example_task_state_store_mapped.process_table", "example_branch_datetime_operator.datetime_branch",
+    "example_branch_datetime_operator_2.datetime_branch", "example_branch_datetime_operator_3.datetime_branch",
+    "example_branch_dop_operator_v3.should_run",
 })  # fmt: skip
 
 #: DAGs whose way through branches hangs on chance or on the clock: their run's state is compared only.

@@ -49,6 +49,16 @@ _HOMES = """
 .operators.empty: EmptyOperator DummyOperator=EmptyOperator
 .operators.python: PythonOperator
 .operators.sensor: BaseSensorOperator PokeReturnValue PythonSensor
+.operators.bash_sensor: BashSensor
+.operators.branch_datetime: BranchDateTimeOperator target_times_as_dates
+.operators.external_python: ExternalPythonOperator BranchExternalPythonOperator
+.operators.virtualenv: PythonVirtualenvOperator BranchPythonVirtualenvOperator
+.operators.file_sensor: FileSensor
+.operators.latest_only: LatestOnlyOperator
+.operators.smooth: SmoothOperator
+.operators.time_sensors: DateTimeSensor DateTimeSensorAsync=DateTimeSensor TimeSensor TimeSensorAsync=TimeSensor
+.operators.time_sensors: TimeDeltaSensor TimeDeltaSensorAsync=TimeDeltaSensor WaitSensor
+.operators.weekday: BranchDayOfWeekOperator DayOfWeekSensor WeekDay
 .operators.short_circuit: ShortCircuitOperator
 .operators.skipping: SkipMixin
 .runs.states: DagRunType=RunType

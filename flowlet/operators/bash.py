@@ -71,7 +71,7 @@ class BashOperator(BaseOperator):
         if output_encoding != "utf-8":
             self.output_encoding = self._checked_encoding(output_encoding)
         if skip_on_exit_code != 99:
-            self.skip_on_exit_code = _codes(skip_on_exit_code)
+            self.skip_on_exit_code = exit_codes(skip_on_exit_code)
         if cwd is not None:
             self.cwd = cwd
         if output_processor is not None:
@@ -106,7 +106,7 @@ class BashOperator(BaseOperator):
         async with scratch_folder() as scratch:
             cwd = scratch if self.cwd is None else self._existing(self.cwd)
             self._running = await Group.start(
-                _argv(command, scratch), env=env, cwd=cwd, waits=lambda text: context["ti"].note("no_process", text)
+                argv_of(command, scratch), env=env, cwd=cwd, waits=lambda text: context["ti"].note("no_process", text)
             )
             code = await self._running.run(lines)
             if await self._running.end_what_is_left():
@@ -144,7 +144,7 @@ class BashOperator(BaseOperator):
             self._running.send(signal.SIGTERM)
 
 
-def _argv(command: str, scratch: str) -> list[str]:
+def argv_of(command: str, scratch: str) -> list[str]:
     """How to run it: as an argument, or from a file in the scratch folder where it is too long for one."""
     import shutil
 
@@ -159,7 +159,7 @@ def _argv(command: str, scratch: str) -> list[str]:
     return [bash, script]
 
 
-def _codes(value: Any) -> Container[int]:
+def exit_codes(value: Any) -> Container[int]:
     """Exit codes as something that contains them; None is none."""
     if value is None:
         return ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from flowlet.authoring.places import here, nearest, spell
 from flowlet.authoring.taskflow import TaskFunction
@@ -21,11 +22,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_NOT_YET = frozenset({
-    "virtualenv", "external_python", "branch_virtualenv", "branch_external_python", "docker", "kubernetes",
-    "pyspark", "run_if", "skip_if", "setup", "teardown",
-})  # fmt: skip
+_NOT_YET = frozenset({"docker", "kubernetes", "pyspark", "run_if", "skip_if", "setup", "teardown"})
 """Airflow's names that are known, so that their absence is said in so many words."""
+
+
+_OTHER_PYTHONS = {
+    "virtualenv": ("virtualenv", "DecoratedVirtualenv"),
+    "branch_virtualenv": ("virtualenv", "DecoratedBranchVirtualenv"),
+    "external_python": ("external_python", "DecoratedExternalPython"),
+    "branch_external_python": ("external_python", "DecoratedBranchExternalPython"),
+}
+"""Decorators that are loaded when a file uses them: module and class."""
 
 
 class DecoratedPython(PythonOperator):
@@ -60,6 +67,11 @@ class TaskDecorator:
 class TaskDecorators(TaskDecorator):
     """`@task` with all that hangs on it."""
 
+    virtualenv: TaskDecorator
+    branch_virtualenv: TaskDecorator
+    external_python: TaskDecorator
+    branch_external_python: TaskDecorator
+
     def __init__(self) -> None:
         super().__init__(DecoratedPython)
         self.python = TaskDecorator(DecoratedPython)
@@ -68,10 +80,16 @@ class TaskDecorators(TaskDecorator):
         self.sensor = TaskDecorator(DecoratedSensor, pushes_many=False)
         self.bash = TaskDecorator(DecoratedBash, pushes_many=False)
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> TaskDecorator:
+        if name in _OTHER_PYTHONS:
+            module, made = _OTHER_PYTHONS[name]
+            operator = getattr(import_module(f"flowlet.operators.{module}"), made)
+            decorator = TaskDecorator(operator, pushes_many=not name.startswith("branch"))
+            setattr(self, name, decorator)
+            return decorator
         if name in _NOT_YET:
             raise DagError(f"@task.{name} is not supported by this version of flowlet ({spell(here())})")
-        raise AttributeError(f"there is no decorator @task.{name}{nearest(name, vars(self))}")
+        raise AttributeError(f"there is no decorator @task.{name}{nearest(name, [*vars(self), *_OTHER_PYTHONS])}")
 
 
 task = TaskDecorators()

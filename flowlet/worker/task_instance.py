@@ -94,6 +94,10 @@ class RuntimeTaskInstance:
         """When this try started."""
         return spellings.moment(self._work.started_at)
 
+    def now(self) -> datetime:
+        """This moment by the engine's clock."""
+        return spellings.moment(self._worker.clock.now())
+
     @property
     def logical_date(self) -> datetime | None:
         logical_date = self._work.run.logical_date

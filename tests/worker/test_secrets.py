@@ -190,7 +190,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, known: Secrets, run: Run) ->
         BashOperator(task_id="token", bash_command="echo {{ var.value.api_token }}")
     assert run(dag).xcoms == (("return_value", '"here 2 else here"'),)
     assert run(dag, "missing").reason == (
-        "FlowletError: variable 'nowhere' is not set: give FLOWLET_VAR_NOWHERE in the environment"
+        "VariableNotFound: variable 'nowhere' is not set: give FLOWLET_VAR_NOWHERE in the environment"
         " (in the template field 'bash_command')"
     )
     assert "variable 'place' does not hold JSON" in str(run(dag, "wrong").reason)
