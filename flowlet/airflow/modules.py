@@ -42,7 +42,7 @@ airflow.sdk.exceptions, airflow.exceptions: DagRunNotFound DownstreamTasksSkippe
 airflow.sdk.exceptions, airflow.exceptions: ParamValidationError PoolNotFound RemovedInAirflow3Warning
 airflow.sdk.exceptions, airflow.exceptions: RemovedInAirflow4Warning SerializationError TaskDeferralError
 airflow.sdk.exceptions, airflow.exceptions: TaskDeferralTimeout TaskDeferred TaskNotFound UnmappableXComTypePushed
-airflow.sdk.exceptions, airflow.exceptions: XComForMappingNotPushed XComNotFound
+airflow.sdk.exceptions, airflow.exceptions: XComForMappingNotPushed XComNotFound UnmappableXComLengthPushed
 
 airflow.sdk.bases.operator: BaseOperator BaseAsyncOperator chain chain_linear cross_downstream
 airflow.sdk.bases.branch: BaseBranchOperator BranchMixIn

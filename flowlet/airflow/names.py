@@ -28,6 +28,8 @@ _HOMES = """
 .authoring.operator: BaseOperator AbstractOperator=BaseOperator Operator=BaseOperator BaseAsyncOperator=BaseOperator
 .authoring.params: Param ParamsDict NOTSET ArgNotSet=NOTSET
 .authoring.rules: TriggerRule WeightRule
+.authoring.mapped: MappedOperator
+.authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
 .airflow.classes: AirflowPlugin BaseOperatorLink BaseHook LoggingMixin apply_defaults
 .airflow.configuration: conf
@@ -42,6 +44,7 @@ _HOMES = """
 .errors: AirflowDagDuplicatedIdException=DuplicateDagId DagNotFound DagRunNotFound=RunNotFound TaskNotFound
 .errors: PoolNotFound XComNotFound DagRunAlreadyExists=RunExists AirflowTimetableInvalid=TimetableError
 .errors: AirflowNotFoundException=ConnectionNotFound AirflowRuntimeError=FlowletError SerializationError=XComError
+.errors: XComForMappingNotPushed UnmappableXComTypePushed UnmappableXComLengthPushed
 .errors: AirflowOptionalProviderFeatureException=FlowletError
 .operators.bash: BashOperator
 .operators.branch: BaseBranchOperator BranchMixIn BranchPythonOperator
@@ -83,14 +86,12 @@ _LATER = {
     " StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper Window DayWindow HourWindow MonthWindow QuarterWindow"
     " WeekWindow YearWindow MinimumCount WaitForAll CronPartitionTimetable PartitionedAssetTimetable PartitionedAtRuntime",
     "task and asset state stores": "NEVER_EXPIRE ResumableJobMixin",
-    "setup and teardown": "setup teardown BaseSetupTeardownContext SetupTeardownContext",
     "deferrable operators": "BaseTrigger BaseEventTrigger TriggerEvent TaskDeferred TaskDeferralError TaskDeferralTimeout"
     " DateTimeTrigger TimeDeltaTrigger FileTrigger FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger"
     " DagStateTrigger TaskSuccessEvent TaskFailedEvent TaskSkippedEvent StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
     "human in the loop": "HITLOperator HITLEntryOperator HITLBranchOperator ApprovalOperator",
-    "dynamic mapping": "MappedOperator MappedTaskGroup XComForMappingNotPushed UnmappableXComTypePushed MapXComArg",
     "more timetables": "CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable"
     " EventsTimetable Timetable DagRunInfo DataInterval TimeRestriction",
     "priority strategies": "PriorityWeightStrategy",
