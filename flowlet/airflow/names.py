@@ -132,6 +132,8 @@ def why_missing(path: str, place: str) -> str:
     feature = feature_of(name) if is_module(module) and name in MODULES[module] else None
     if feature is not None:
         reason = f"this version of flowlet does not have it: it comes with {feature}"
+    elif is_module(module) and name in MODULES[module]:
+        reason = "this version of flowlet does not have it"
     elif (package := provider_of(path)) is not None:
         reason = f"it comes with the package {package}, which is not installed"
     elif is_module(module):

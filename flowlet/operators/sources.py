@@ -169,4 +169,6 @@ def _library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
+        if name == "dill":  # it reads what pickle writes; and pickle what it writes of plain values
+            return import_module("pickle")
         raise FlowletError(f"serializer={name!r} needs the library {name}, which is not installed") from None

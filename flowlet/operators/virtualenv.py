@@ -74,13 +74,18 @@ class PythonVirtualenvOperator(IsolatedPythonOperator):
                 await self._make(folder, urls, context)
         return str(folder / "bin" / "python")
 
+    def _wanted(self) -> list[str]:
+        """The requirements, and the library that carries values where the environment has only its own."""
+        carrier = self.serializer in ("dill", "cloudpickle") and not self.system_site_packages
+        return [*self.requirements, *([self.serializer] if carrier else ())]
+
     def _digest(self, urls: list[str]) -> str:
         import hashlib
         import json
         import sys
 
         wanted = [
-            sorted(self.requirements), self.pip_install_options, urls, self.python_version or sys.executable,
+            sorted(self._wanted()), self.pip_install_options, urls, self.python_version or sys.executable,
             self.system_site_packages,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
@@ -90,28 +95,38 @@ class PythonVirtualenvOperator(IsolatedPythonOperator):
         import shutil
 
         await in_thread("flowlet-venv-remove", lambda: shutil.rmtree(folder, ignore_errors=True))
-        uv, python = shutil.which("uv"), self._base_python()
-        site = ["--system-site-packages"] if self.system_site_packages else []
-        if uv is not None:
-            make = [uv, "venv", "-q", *site, "--python", python, str(folder)]
-            install = [uv, "pip", "install", "--python", str(folder / "bin" / "python")]
-        else:
-            make = [
-                python,
-                "-m",
-                "venv",
-                *site,
-                *([] if self.requirements else ["--without-pip"]),
-                str(folder),
-            ]
-            install = [str(folder / "bin" / "python"), "-m", "pip", "install"]
+        wanted = "".join(f"{line}\n" for line in self._wanted() if line.strip())
+        make, install = self._commands(folder, with_pip=bool(wanted))
         await self._do(make, folder.parent, context)
-        if any(line.strip() for line in self.requirements):
-            wanted = folder / "requirements.txt"
-            wanted.write_text("\n".join(self.requirements) + "\n", encoding="utf-8")
-            options = [*self.pip_install_options, *_index_options(urls), "-r", str(wanted)]
+        if wanted:
+            file = folder / "requirements.txt"
+            file.write_text(wanted, encoding="utf-8")
+            options = [*self.pip_install_options, *_index_options(urls), "-r", str(file)]
             await self._do([*install, *options], folder.parent, context)
         (folder / _COMPLETE).touch()
+
+    def _commands(self, folder: Path, *, with_pip: bool) -> tuple[list[str], list[str]]:
+        """How to make the environment, and how to install into it."""
+        import shutil
+        import sys
+        from importlib.util import find_spec
+
+        uv, base, python = shutil.which("uv"), self._base_python(), str(folder / "bin" / "python")
+        site = ["--system-site-packages"] if self.system_site_packages else []
+        if uv is not None:
+            make = [uv, "venv", "-q", *site, "--python", base, str(folder)]
+            return make, [uv, "pip", "install", "--python", python]
+        pip = [sys.executable, "-m", "pip", "--python", python, "install"]
+        if with_pip and find_spec("pip") is None:
+            return [base, "-m", "venv", *site, str(folder)], [python, "-m", "pip", "install"]
+        return [
+            base,
+            "-m",
+            "venv",
+            *site,
+            "--without-pip",
+            str(folder),
+        ], pip  # to bring pip along takes seconds
 
     async def _do(self, command: list[str], folder: Path, context: Context) -> None:
         code = await self._run(command, str(folder), context)
