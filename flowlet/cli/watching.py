@@ -11,11 +11,11 @@ from flowlet.cli.printed import Printed
 from flowlet.cli.writing import Writer
 from flowlet.clock import SystemClock
 from flowlet.events import Event, EventAdded, TaskEnded, TaskStarted
+from flowlet.worker.log_paths import LogKey
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.engine import DagRun
-    from flowlet.worker.log_paths import LogKey
     from flowlet.worker.logs import Logs
 
 #: A task instance that ended like this is shown as finished; other ends are steps on the way.
@@ -190,8 +190,6 @@ def _key(task_id: str, map_index: int) -> str:
 
 
 def _log_key(event: TaskStarted | TaskEnded) -> LogKey:
-    from flowlet.worker.log_paths import LogKey
-
     return LogKey(event.dag_id, event.run_id, event.task_id, event.map_index, event.try_number)
 
 

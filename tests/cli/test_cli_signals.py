@@ -115,7 +115,8 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_signal_while_a_daemon_starts_is_a_graceful_end(moment: str, write: Any, start: Any, flowlet: Any, folder: Path) -> None:
+@pytest.mark.parametrize("words", ["daemon", "run"])
+def test_a_signal_while_the_engine_starts_is_a_graceful_end(moment: str, words: str, write: Any, start: Any, flowlet: Any, folder: Path) -> None:
     module, cls, method = MOMENTS[moment].rsplit(".", 2)
     write("now.py", f"""
 import signal, {module} as module
@@ -124,12 +125,18 @@ async def and_a_signal(self, *args):
     os.kill(os.getpid(), signal.SIGTERM)
     return await original(self, *args)
 module.{cls}.{method} = and_a_signal
-with DAG("now"): EmptyOperator(task_id="t")
+with DAG("now"):
+    @task
+    async def body():
+        import anyio
+        await anyio.sleep_forever()
+    body()
 """)
-    done = start("daemon", "now.py").end()
-    assert (done.status, done.out.splitlines()[-1]) == (0, "stopped")
-    assert "stopping" in done.err
-    assert attempts(folder) == []
+    done = start(words, "now.py").end()
+    told = {"daemon": (0, "stopped"), "run": (128 + signal.SIGTERM, "  body (try 1): cancelled")}[words]
+    assert (done.status, [line for line in done.out.splitlines() if "log" not in line][-1]) == told
+    assert ("stopping" if words == "daemon" else "cancelling") in done.err
+    assert attempts(folder) == ([] if words == "daemon" else [("body", 1, "cancelled")])
     assert flowlet("dags", "list").status == 0
 
 
@@ -139,15 +146,23 @@ def test_a_signal_while_a_file_is_loaded_ends_the_process_before_anything_is_ope
     assert sorted(path.name for path in folder.iterdir() if path.name != "__pycache__") == ["now.py"]
 
 
-def test_a_signal_while_a_daemon_stops_is_the_second_one(write: Any, start: Any, folder: Path) -> None:
-    write("now.py", """
-import signal
-from flowlet.engine import engine as module
-original = module.Engine.__aexit__
+ENDS = {
+    "the engine closes": "flowlet.engine.engine.Engine.__aexit__",
+    "bodies end": "flowlet.executors.local.LocalExecutor.close",
+    "the file closes": "flowlet.store.store.Store.close",
+}
+
+
+@pytest.mark.parametrize("moment", ENDS)
+def test_a_signal_while_a_daemon_stops_is_the_second_one(moment: str, write: Any, start: Any, flowlet: Any, folder: Path) -> None:
+    module, cls, method = ENDS[moment].rsplit(".", 2)
+    write("now.py", f"""
+import signal, {module} as module
+original = module.{cls}.{method}
 async def and_a_signal(self, *args):
     os.kill(os.getpid(), signal.SIGTERM)
     return await original(self, *args)
-module.Engine.__aexit__ = and_a_signal
+module.{cls}.{method} = and_a_signal
 with DAG("now"): EmptyOperator(task_id="t")
 """)
     daemon = start("daemon", "now.py")
@@ -155,6 +170,7 @@ with DAG("now"): EmptyOperator(task_id="t")
     daemon.signal(signal.SIGINT)
     assert daemon.end().status == 128 + signal.SIGTERM
     assert attempts(folder) == []
+    assert flowlet("trigger", "now").status == 0  # the file is whole, and free
 
 
 def test_a_second_signal_works_while_a_body_blocks_the_loop(write: Any, start: Any, folder: Path) -> None:
