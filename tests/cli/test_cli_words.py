@@ -66,6 +66,7 @@ def test_the_version(flowlet: Any) -> None:
     [
         ("--help", {"asyncio", "sqlite3", "rich", "jinja2", "croniter", "json", "flowlet.engine", "flowlet.authoring"}),
         ("runs list", {"asyncio", "rich", "jinja2", "croniter", "flowlet.engine", "aiosqlite"}),
+        ("run good.py", {"anyio", "rich", "jinja2", "croniter", "jsonschema", "flowlet.cli.live"}),
         ("dags list", {"asyncio", "rich", "jinja2", "croniter", "flowlet.engine", "aiosqlite"}),
     ],
 )
