@@ -32,7 +32,12 @@ def inspect(path: str) -> None:
     Reads through SQLite, which keeps its locks, and without the log when there is none to read, which
     leaves no file behind.
     """
-    facts = os.stat(path)  # noqa: PTH116  one call for three questions
+    try:
+        facts = os.stat(path)  # noqa: PTH116  one call for three questions
+    except FileNotFoundError:
+        raise StoreError(f"{path} does not exist: give the path of a database (--db), or run something first") from None
+    except OSError as error:
+        raise refused(path, error) from error
     if not stat.S_ISREG(facts.st_mode):
         raise StoreUnfit(f"{path} is not a file: give another path (--db)")
     if facts.st_size == 0:
@@ -49,6 +54,11 @@ def inspect(path: str) -> None:
         _judge(path, *_header(path))
     except ERRORS as error:
         raise trouble(error, path) from error
+
+
+def refused(path: str, error: OSError) -> StoreError:
+    """What the system does not let us do, with the place and the way out."""
+    return StoreError(f"{error.filename or path} cannot be used: {error.strerror}; look at its disk, its folder and its rights")
 
 
 def open_quietly(path: str) -> sqlite3.Connection:

@@ -84,6 +84,8 @@ def owner_of(path: str) -> dict[str, Any] | None:
         descriptor = os.open(lock_path(os.path.realpath(path)), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreError(f"{error.filename} cannot be read: {error.strerror}; who owns the database is not known") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -42,6 +42,9 @@ class Ownership:
         except ERRORS as error:
             self.close()
             raise trouble(error, self.ledger.path) from error
+        except OSError as error:
+            self.close()
+            raise fitness.refused(self.ledger.path, error) from error
         except BaseException:
             self.close()
             raise

@@ -71,8 +71,6 @@ class Reader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.realpath(path)
-        if not Path(self.path).exists():
-            raise StoreError(f"{self.path} does not exist: give the path of a database (--db), or run something first")
         fitness.inspect(self.path)
         self._connection = self._open()
 

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -120,6 +122,42 @@ async def test_an_older_schema_is_migrated_in_one_transaction_each(path: Path, m
     monkeypatch.setattr(fitness, "script", lambda _: "CREATE TABLE added (x INTEGER) STRICT;\n")
     async with await Store.open(path, clock=SystemClock()) as store:
         assert store.found == [("migrated", "schema version 1 was brought to 2")]
+
+
+@pytest.mark.parametrize("call", ["open", "stat"])
+async def test_what_the_system_refuses_at_the_start_is_told_with_the_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """No room for one more file, no right to look: and nothing stays owned."""
+    await open_and_close(path)
+    real = getattr(os, call)
+
+    def refuse(name: Any, *args: Any, **more: Any) -> Any:
+        if str(name).endswith((".seq", ".db")):
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        return real(name, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        with pytest.raises(StoreError, match=r"flowlet\.db(\.seq)? cannot be used: No space left on device; look at its disk"):
+            await open_and_close(path)
+    await open_and_close(path)
+
+
+async def test_a_reader_is_told_too_what_the_system_refuses(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await open_and_close(path)
+
+    def refuse(name: Any, *_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        with pytest.raises(StoreError, match="cannot be used: Permission denied"):
+            Reader(path)
+    with Reader(path) as reader, monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(StoreError, match="cannot be read: Permission denied"):
+            reader.owner()
 
 
 async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
