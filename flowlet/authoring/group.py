@@ -97,8 +97,11 @@ class TaskGroup(DependencyMixin):
         """Take the place among the DAG's ids."""
         taken = self.dag._groups
         if self.group_id in taken and add_suffix:
-            number = self.dag._group_suffixes[ids.split_number(self.group_id)[0]] + 1
-            self._own_id = f"{ids.split_number(self._own_id or '')[0]}__{number}"
+            label, _ = ids.split_number(self._own_id or "")
+            used = self.dag._group_suffixes
+            # Airflow counts on from the outermost groups of that label, whatever group this one is in.
+            number = max(used.get(label, 0), used[ids.split_number(self.group_id)[0]]) + 1
+            self._own_id = f"{label}__{number}"
             self.group_id = self._full_id()
         assert self.group_id is not None  # noqa: S101  only the root has none, and it has no parent
         assert self.parent_group is not None  # noqa: S101  as above

@@ -70,6 +70,19 @@ def test_a_second_group_of_the_same_id_gets_a_number_if_it_asks() -> None:
     assert dag.task_ids == ["g.a", "g__1.a", "g__2.a"]
 
 
+def test_the_number_of_an_inner_group_goes_on_from_the_outermost_ones_as_in_airflow() -> None:
+    with DAG("d") as dag:
+        for _ in range(2):
+            TaskGroup("g", add_suffix_on_collision=True)
+        with TaskGroup("outer"):
+            for _ in range(3):
+                TaskGroup("g", add_suffix_on_collision=True)
+                TaskGroup("h", add_suffix_on_collision=True)
+    assert list(dag.task_group_dict) == [
+        "g", "g__1", "outer", "outer.g", "outer.h", "outer.g__2", "outer.h__1", "outer.g__3", "outer.h__2",
+    ]  # fmt: skip
+
+
 def test_a_group_may_be_given_its_parent_or_its_dag() -> None:
     with DAG("d") as dag:
         with TaskGroup("outer") as outer:
