@@ -6,8 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowlet.errors import FlowletError, XComError
-
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.runs.instances import TaskInstance
@@ -69,38 +67,3 @@ def types_in(dag: DAG) -> Mapping[str, type]:
 def _module_of(operator: Any) -> Any:
     function = getattr(operator, "python_callable", None)
     return sys.modules.get(getattr(function, "__module__", "") or "")
-
-
-def conf_text(dag: DAG | None, conf: Mapping[str, Any] | None) -> str:
-    """conf as JSON, refused with a clear error; the DAG's params are checked with it."""
-    import json
-
-    if conf is not None and not isinstance(conf, Mapping):
-        raise XComError(f"conf must be a mapping, not {type(conf).__name__}")
-    if dag is not None and len(dag.params):
-        from flowlet.authoring.params import merge_params
-
-        merge_params(dag.params, None, conf or {})
-    if not conf:
-        return "{}"
-    try:
-        text = json.dumps(conf, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise XComError(f"conf is not JSON: {error}") from None
-    return text
-
-
-def checked_run_id(run_id: object) -> str:
-    """1 to 250 of letters, digits and `_.-:+~`; not one that a schedule would give."""
-    import re
-
-    if not isinstance(run_id, str) or not re.fullmatch(r"[\w.\-:+~]{1,250}", run_id) or run_id in (".", ".."):
-        raise RunIdError(f"run_id {run_id!r}: must be 1 to 250 letters, digits and _ . - : + ~, and not '.' or '..'")
-    if run_id.startswith("scheduled__"):
-        raise RunIdError(f"run_id {run_id!r}: ids that begin with 'scheduled__' belong to the schedule; give another")
-    return run_id
-
-
-class RunIdError(FlowletError, ValueError):
-    """A run_id that cannot be used."""
