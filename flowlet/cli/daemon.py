@@ -95,6 +95,8 @@ class _Journal:
         self._as_json = as_json
         self._out = Writer(alone=as_json)
         self._began: dict[tuple[str, str], int] = {}
+        self._early: list[Event] | None = []
+        """What happens while the engine opens is told after its first word; None from then on."""
 
     def problem(self, text: str, **facts: Any) -> None:
         if self._as_json:
@@ -103,6 +105,13 @@ class _Journal:
             render.note(" ".join(text.split()))
 
     def started(self, db: str, count: int, engine: Engine) -> None:
+        """Its first word, and what has happened so far."""
+        self._say_started(db, count, engine)
+        early, self._early = self._early or (), None
+        for event in early:
+            self.tell(event)
+
+    def _say_started(self, db: str, count: int, engine: Engine) -> None:
         ids, due = engine.dags(), engine.next_due()
         if self._as_json:
             next_due = None if due is None else iso(due)
@@ -119,7 +128,9 @@ class _Journal:
 
     def tell(self, event: Event) -> None:
         """An event of the engine."""
-        if self._as_json:
+        if self._early is not None:
+            self._early.append(event)
+        elif self._as_json:
             self._write(event.at, _NAMES[type(event)], **_rest(event))
         elif isinstance(event, RunStarted):
             self._began[event.dag_id, event.run_id] = event.at

@@ -76,7 +76,7 @@ class AskedTimetable(Timetable):
         if self.user is None:
             raise TimetableError(
                 f"the schedule is {self.name}, a timetable class of the DAG's own code ({self.description}): only"
-                " the process that has loaded the DAG's file can say when it is due"
+                " the process that has loaded the DAG's file can say when it is due (flowlet daemon FILE, flowlet run FILE)"
             )
 
     def to_spec(self) -> dict[str, Any]:

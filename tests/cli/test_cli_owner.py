@@ -116,9 +116,19 @@ def test_what_a_daemon_tells_is_a_line_of_json_per_event(owner: Process, flowlet
     until(lambda: flowlet("runs", "list", "gate", "--json").json[0]["state"] == "success")
     told = [(event["event"], event.get("task_id")) for event in stop(owner) if event.get("dag_id") == "gate"]
     assert told == [
+        ("event", None),  # of a pool that does not exist, at first
         ("run_started", None), ("task_started", "wait"), ("task_ended", "wait"), ("task_started", "after"),
         ("task_ended", "after"), ("run_ended", None),
     ]  # fmt: skip
+
+
+def test_its_first_word_is_that_it_started_also_when_something_is_due_at_once(write: Any, start: Any) -> None:
+    write("due.py", """
+with DAG("due", start_date=datetime(2024, 1, 1), schedule="@daily", catchup=False): EmptyOperator(task_id="t")
+""")
+    owner = start("daemon", "due.py", "--json")
+    assert json.loads(owner.line())["event"] == "started"
+    assert json.loads(owner.line())["dag_id"] == "due"
 
 
 def test_every_event_has_a_name() -> None:
