@@ -13,7 +13,7 @@ from flowlet.store import fitness, mounts
 from flowlet.store.lease import Lease, owner_of
 from flowlet.store.ledger import Ledger
 from flowlet.store.mirror import Mirror, mirror_path, read_mirror
-from flowlet.store.sqlite import ERRORS, MEMORY, open_writer, trouble, wal_reset_bug
+from flowlet.store.sqlite import ERRORS, MEMORY, open_writer, refuse_old_library, trouble, wal_reset_bug
 from flowlet.store.watch import Identity, Watch, identity, others_have_open
 
 Found = list[tuple[str, str]]
@@ -34,6 +34,7 @@ class Ownership:
 
     def open(self, *, now: int, control: str | None) -> None:
         """Everything, or nothing: on an error all is given back."""
+        refuse_old_library(self.ledger.path)
         try:
             if self.ledger.path == MEMORY:
                 self._connect(now)

@@ -40,6 +40,18 @@ PRAGMA cache_size = -16384;
 """
 
 
+OLDEST: Final = (3, 38, 0)
+"""STRICT tables, RETURNING and `->>` are used."""
+
+
+def refuse_old_library(path: str) -> None:
+    """Before anything is touched."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StoreUnfit(
+            f"{path}: this Python's SQLite is {sqlite3.sqlite_version}, 3.38 or newer is needed: use a newer Python or system"
+        )
+
+
 def open_writer(path: str, *, full: bool) -> sqlite3.Connection:
     """The one connection that writes and checkpoints. Transactions are begun and ended by name."""
     connection = _connect(path)

@@ -273,3 +273,10 @@ async def test_special_characters_in_the_path(tmp_path: Path, writing: Any) -> N
     with Reader(path) as reader:
         assert reader.fetch("max_ids") == [(1, 0)]
     assert path in list(tmp_path.iterdir())
+
+
+async def test_an_sqlite_that_is_too_old_is_named_before_anything_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
+    with pytest.raises(StoreUnfit, match=r"3\.38 or newer is needed"):
+        await Store.open(path, durability="process", clock=SystemClock())
+    assert not path.exists()
