@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowlet.clock import DAY, SystemClock
-from flowlet.errors import StoreError
+from flowlet.errors import StoreError, StoreFaulty
 from flowlet.runs.moves import AddEvent, Moves
 from flowlet.store import Store, fitness, retention
 from flowlet.store.applying import SQL
@@ -129,6 +129,27 @@ async def test_two_rounds_at_once_count_no_tick_twice(store: Store, writing: Any
     assert await counts(store) == before
     assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [20]
     assert await store.check() == []
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["instead", "after"])
+async def test_an_error_at_any_statement_of_it_loses_no_tick(path: Path, writing: Any, trouble: Any, late: bool) -> None:
+    """The step is undone as a whole, or stands as a whole; the next round does the rest."""
+    statements = 1
+    for at in range(1, 40):
+        async with await Store.open(path.with_name(f"{at}.db"), durability="process", clock=SystemClock()) as store:
+            await history(store, writing, 5)
+            before = await counts(store)
+            trouble.arm(at, sqlite3.SQLITE_IOERR, late=late)
+            try:
+                await store.prune(NOON + 999 * DAY, keep_runs=1)
+            except StoreFaulty:
+                statements = at
+            trouble.arm(0, 0, times=0)
+            await store.prune(NOON + 999 * DAY, keep_runs=1)
+            assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [5], at
+            assert await counts(store) == before, at
+            assert await store.check() == [], at
+    assert 10 < statements < 39
 
 
 async def test_where_there_is_nothing_to_delete_nothing_is_written(store: Store, writing: Any) -> None:

@@ -171,3 +171,41 @@ async def test_bodies_that_never_pause_do_not_keep_old_runs_alive(path: Path) ->
         gate.set()
         await run.wait()
     assert run.state == "success"
+
+
+async def test_a_file_that_grows_is_told_at_each_doubling_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWLET__STORE__FILE_ALARM_MIB", "1")
+    monkeypatch.setenv("FLOWLET__STORE__KEEP_DAYS", "30")
+    clock = VirtualClock(NEW_YEAR)
+    dag = hourly(schedule=None, says="x" * 200_000)
+    async with Engine(path, dags=[dag], clock=clock, durability="process", control=False) as engine:
+        for minute in range(1, 25):
+            await (await engine.trigger("hourly")).wait()
+            await clock.run_until(NEW_YEAR + timedelta(minutes=2 * minute))
+    told = [text for (text,) in rows(path, "SELECT text FROM events WHERE kind = 'file_large' ORDER BY at")]
+    assert len(told) == 3  # beyond 1, 2 and 4 MiB
+    assert told[0].startswith(f"{path} has grown to 1.")
+    assert "with the runs of the last 30 days: keep fewer (FLOWLET__STORE__KEEP_DAYS" in told[0]
+
+
+async def live_with(path: Path, trouble: Any, *, code: int, times: int) -> list[Any]:
+    """Two days of hourly runs, of which retention cannot delete the first ones when it first wants to."""
+    clock = VirtualClock(NEW_YEAR)
+    async with Engine(path, dags=[hourly()], clock=clock, durability="process", control=False, keep_days=1, keep_runs=3):
+        await clock.run_until(NEW_YEAR + 20 * HOUR)
+        trouble.arm(1, code, times=times, only="DELETE FROM run")
+        await clock.run_until(NEW_YEAR + 2 * DAY)
+    return rows(path, "SELECT kind, text FROM events WHERE kind <> 'pruned' ORDER BY at")
+
+
+async def test_retention_that_meets_a_full_disk_comes_back_later(path: Path, trouble: Any) -> None:
+    assert await live_with(path, trouble, code=sqlite3.SQLITE_FULL, times=1) == []
+    assert count(path, "runs") <= 24 + 6
+    assert rows(path, "SELECT sum(count) FROM ticks") == [(48,)]
+
+
+async def test_retention_that_fails_is_told_and_stops_no_run(path: Path, trouble: Any) -> None:
+    ((kind, text),) = await live_with(path, trouble, code=sqlite3.SQLITE_ERROR, times=1)
+    assert (kind, str(path) in text) == ("upkeep_failed", True)
+    assert count(path, "runs") <= 24 + 6
+    assert rows(path, "SELECT outcome, sum(count) FROM ticks GROUP BY 1") == [("ran", 48)]
