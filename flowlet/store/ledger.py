@@ -79,6 +79,14 @@ class Ledger:
         self._commit(connection, None, [])
         return result
 
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Look at rows by the writer's own connection, outside of a transaction."""
+        connection = self.ready()
+        try:
+            return work(connection)
+        except ERRORS as error:
+            raise self._failed(connection, error) from error
+
     def _write(
         self, connection: sqlite3.Connection, moves: Moves | None, work: Callable[[sqlite3.Connection, Moves], T]
     ) -> T:

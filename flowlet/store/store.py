@@ -157,7 +157,7 @@ class Store:
         `forget` is told (dag_id, run_id) of the runs before they go, so that nothing else that is theirs
         (their logs) can outlive them.
         """
-        batch = await self._run(lambda: pruning.look(self._ledger.ready()))
+        batch = await self._run(self._ledger.read, pruning.look)
         going = [(run.dag_id, run.run_id) for run in batch.runs if run.is_whole]
         if going and forget is not None:
             await forget(going)
@@ -170,7 +170,7 @@ class Store:
 
         target = os.fspath(path)
         if self.in_memory:
-            await self._run(lambda: copy_to(self._ledger.ready(), target))
+            await self._run(self._ledger.read, lambda connection: copy_to(connection, target))
         else:
             await self._beside(lambda: _with_reader(self.path, lambda reader: copy_to(reader, target)))
 
@@ -179,7 +179,7 @@ class Store:
         from flowlet.store.copying import problems_of
 
         if self.in_memory:
-            return await self._run(lambda: problems_of(self._ledger.ready()))
+            return await self._run(self._ledger.read, problems_of)
         return await self._beside(lambda: _with_reader(self.path, problems_of))
 
     @property
@@ -259,7 +259,7 @@ class Store:
             thread.abandon()
 
     def _select_here(self, name: str, params: Mapping[str, object]) -> Rows:
-        return select(self._ledger.ready(), name, params)
+        return self._ledger.read(lambda connection: select(connection, name, params))
 
     def _must_live(self) -> None:
         if self._closed:

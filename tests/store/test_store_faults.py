@@ -289,6 +289,16 @@ async def test_a_large_log_is_an_alarm(path: Path, writing: Any) -> None:
         assert "another program has been reading" in alarm
 
 
+async def test_an_error_of_a_read_is_the_stores_own(place: Any, trouble: Any, writing: Any) -> None:
+    """Whoever reads, by whichever connection: it is told as trouble of the file, and passes."""
+    async with await begun(place, writing) as store:
+        for read in (lambda: store.fetch("dags"), store.check):
+            trouble.arm(1, sqlite3.SQLITE_IOERR, only="SELECT")
+            with pytest.raises(StoreFaulty):
+                await read()
+            await read()
+
+
 async def test_a_file_that_cannot_be_looked_at_is_a_passing_trouble(
     path: Path, writing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
