@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowlet.cli import arguments, exits, files
 from flowlet.cli.exits import CommandError
-from flowlet.errors import StoreOwned
+from flowlet.errors import StoreOwned, TaskNotFound
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -84,10 +85,13 @@ async def _run(args: argparse.Namespace, dag: DAG, view: View, request: dict[str
 
 async def _until_over(run: DagRun, cancel: asyncio.Event, view: View) -> None:
     """Wait for the run's end; bring it about when asked."""
-    async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(_attend(run, cancel, view), name="flowlet run: prints and signals")
-        await run.wait()
-        watcher.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            watcher = group.create_task(_attend(run, cancel, view), name="flowlet run: prints and signals")
+            await run.wait()
+            watcher.cancel()
+    except ExceptionGroup as group_of_one:  # what fails here is the engine, whoever notices it first
+        raise group_of_one.exceptions[0] from None
 
 
 async def _attend(run: DagRun, cancel: asyncio.Event, view: View) -> None:
@@ -115,7 +119,11 @@ async def _waits(run: DagRun) -> dict[str, str]:
     """Why the first tasks that could go on do not."""
     ready = [key for key, state in run.task_states.items() if state in _UNDER_WAY]
     asked = ready or [key for key, state in run.task_states.items() if state == "none"]
-    return {key: await run.why(*arguments.task(key)) for key in asked[:_MOST_WAITS]}
+    whys = {}
+    for key in asked[:_MOST_WAITS]:
+        with suppress(TaskNotFound):  # it was mapped over meanwhile: its instances stand for it now
+            whys[key] = await run.why(*arguments.task(key))
+    return whys
 
 
 def _view(args: argparse.Namespace, dag: DAG) -> View:

@@ -127,6 +127,23 @@ def test_a_database_that_is_none(write: Any, flowlet: Any, folder: Path) -> None
     assert refused(flowlet("runs", "list", "--db", ":memory:"))[0] == 2
 
 
+@pytest.mark.parametrize("words", ["run lost.py", "run lost.py --json", "daemon lost.py"])
+def test_a_database_that_is_deleted_while_it_is_used_is_told_as_that(words: str, write: Any, start: Any) -> None:
+    write("lost.py", """
+with DAG("lost", schedule="@once", start_date=datetime(2024, 1, 1)):
+    @task(retries=1_000_000, retry_delay=timedelta(0))
+    async def remove():
+        Path("flowlet.db").unlink(missing_ok=True)
+        raise OSError("again: each try is a transaction, until the loss is noticed")
+    remove()
+""")
+    done = start(*words.split()).end()
+    assert done.status == 4
+    told = done.err.splitlines()[-1]
+    assert "flowlet.db was deleted or renamed while this process had it open" in told
+    assert told.startswith("flowlet: /")
+
+
 def test_a_thing_that_is_not_there_names_the_nearest(write: Any, flowlet: Any) -> None:
     write("good.py", GOOD)
     assert flowlet("run", "good.py", "--run-id", "january").status == 0
