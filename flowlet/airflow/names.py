@@ -54,6 +54,8 @@ _HOMES = """
 .operators.sensor: BaseSensorOperator PokeReturnValue PythonSensor
 .operators.bash_sensor: BashSensor
 .operators.branch_datetime: BranchDateTimeOperator target_times_as_dates
+.operators.external_task: ExternalTaskSensor ExternalTaskMarker
+.operators.trigger_dagrun: TriggerDagRunOperator
 .operators.external_python: ExternalPythonOperator BranchExternalPythonOperator
 .operators.virtualenv: PythonVirtualenvOperator BranchPythonVirtualenvOperator
 .operators.file_sensor: FileSensor

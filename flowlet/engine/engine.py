@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.engine import rows
 from flowlet.engine.arguments import checked_run_id, conf_text, moment_of
+from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
 from flowlet.engine.wiring import Wiring
@@ -47,6 +48,7 @@ class Engine(Wiring):
         conf: Mapping[str, Any] | None = None,
         logical_date: datetime | str | None = _UNSET,
         run_id: str | None = None,
+        run_type: str = "manual",
     ) -> DagRun:
         """Make a run; it is on file when this returns.
 
@@ -68,7 +70,7 @@ class Engine(Wiring):
         past: list[Any] = []
         if entry.has_past and date is not None and date != requests.NOW:
             past = await rows.run_before(store, entry.spec, date)
-        run = await scheduler.ask(requests.Trigger, *request[:4], past)
+        run = await scheduler.ask(requests.Trigger, *request[:4], past, run_type=run_type)
         return DagRun(self, run)
 
     async def run(self, dag_id: str, run_id: str) -> DagRun:
@@ -172,6 +174,13 @@ class Engine(Wiring):
         """The attrs and data classes of the DAG's own module, by name: what its values may be."""
         entry = self.brain.entries.get(dag_id)
         return None if entry is None or entry.dag is None else types_in(entry.dag)
+
+    def _door_to_runs(self) -> OtherRuns:
+        return OtherRuns(self, noting=self._unlimited)
+
+    async def fetch(self, name: str, **values: Any) -> list[Any]:
+        """The rows of a named statement."""
+        return list(await self._parts()[1].fetch(name, **values))
 
     async def load_xcoms(self, run: ActiveRun) -> None:
         """The values of a run that a restart left in the file only."""

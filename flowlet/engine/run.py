@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import from_micros, iso
+from flowlet.engine.other_runs import triggered_by
 from flowlet.errors import TaskNotFound
 from flowlet.runs.instances import is_active
 from flowlet.runs.states import RunState, TaskState
@@ -116,6 +117,7 @@ class DagRun:
             "errors": {ti.key: list(ti.errors) for ti in run.known_instances if ti.errors},
             "reasons": {ti.key: ti.reason for ti in run.known_instances if ti.reason},
             "map_labels": {ti.key: ti.label for ti in run.known_instances if ti.label is not None},
+            "triggered_runs": [] if run.facts is None else triggered_by(run.facts),
             "xcoms": {f"{ti.key}:{key}": plain(text) for ti in run.known_instances for key, text in ti.xcoms or ()},
         }
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flowlet.executors.watchdog import Stall
     from flowlet.store import Store
     from flowlet.worker.worker import Worker
-    from flowlet.worker.workload import Workload
+    from flowlet.worker.workload import Runs, Workload
 
 _UNSET: Any = object()
 
@@ -205,7 +205,14 @@ class Wiring:
         from flowlet.worker.worker import Worker
 
         self.logs = Logs(self._log_folder())
-        return Worker(clock=self.clock, logs=self.logs, capture=self._capture, marker="" if store.in_memory else store.path)
+        marker = "" if store.in_memory else store.path
+        return Worker(
+            clock=self.clock, logs=self.logs, capture=self._capture, marker=marker, runs=self._door_to_runs()
+        )
+
+    def _door_to_runs(self) -> Runs:
+        """By which bodies reach the runs beside their own."""
+        raise NotImplementedError(f"{type(self).__name__} defines no door to its runs")
 
     async def _register_all(self, store: Store) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

@@ -153,7 +153,7 @@ class Brain:
         date = request.logical_date
         if date == requests.NOW:
             date = entry.free_date(turn.now)
-        run_id = request.run_id or _manual_run_id(date, turn.now)
+        run_id = request.run_id or manual_run_id(date, turn.now)
         known = entry.find(run_id)
         if known is not None:
             return same_run(known, request)
@@ -424,7 +424,8 @@ def same_run(known: ActiveRun, request: requests.Trigger) -> ActiveRun:
     )
 
 
-def _manual_run_id(date: int | None, now: int) -> str:
+def manual_run_id(date: int | None, now: int) -> str:
+    """The id of a run that was asked for without one (Airflow: models/dagrun.py `generate_run_id`)."""
     if date is not None:
         return f"manual__{from_micros(date).isoformat()}"
     return f"manual__{from_micros(now).isoformat()}_{os.urandom(4).hex()}"

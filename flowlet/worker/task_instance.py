@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
-from flowlet.errors import XComError
+from flowlet.errors import FlowletError, XComError
 from flowlet.runs import values
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowlet.worker.known_types import KnownTypes
     from flowlet.worker.logs import AttemptLog
     from flowlet.worker.worker import Worker
-    from flowlet.worker.workload import Workload
+    from flowlet.worker.workload import Runs, Workload
 
 
 class RuntimeTaskInstance:
@@ -93,6 +93,20 @@ class RuntimeTaskInstance:
     def start_date(self) -> datetime:
         """When this try started."""
         return spellings.moment(self._work.started_at)
+
+    @property
+    def runs(self) -> Runs:
+        """The runs beside this one; FlowletError where the executor has no way to the engine."""
+        runs = self._worker.runs
+        if runs is None:
+            raise FlowletError("this executor has no way to the engine: other runs cannot be made or seen from here")
+        return runs
+
+    async def trigger_run(
+        self, dag_id: str, *, conf: Mapping[str, Any] | None = None, run_id: str | None = None, **date: Any
+    ) -> str:
+        """Make a run of another DAG, now or for `logical_date=`; gives its run_id. RunExists, DagNotFound."""
+        return await self.runs.trigger(self._work.run, dag_id, conf=conf, run_id=run_id, **date)
 
     def now(self) -> datetime:
         """This moment by the engine's clock."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import attrs
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Unpack
 
     from flowlet.authoring.dag import DAG
@@ -23,6 +24,42 @@ class XComReader(Protocol):
 
     def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
         """(map_index, value) of all mapped instances that pushed, in order of map_index."""
+        ...
+
+
+class Runs(Protocol):
+    """The door from a body that runs on the engine's loop to the runs beside its own (all of it may raise)."""
+
+    async def trigger(
+        self, by: RunFacts, dag_id: str, *, conf: Mapping[str, Any] | None, run_id: str | None, **date: Any
+    ) -> str:
+        """A new run of that DAG, asked for by the run `by`; gives its run_id."""
+        ...
+
+    async def exists(self, dag_id: str, run_id: str) -> bool:
+        """Whether there is a run of that id."""
+        ...
+
+    async def state(self, dag_id: str, run_id: str) -> str:
+        """How a run stands."""
+        ...
+
+    async def run_states(self, dag_id: str, dates: Sequence[datetime]) -> list[str | None]:
+        """How the DAG's runs of these logical dates stand; None where there is none."""
+        ...
+
+    async def task_states(
+        self, dag_id: str, dates: Sequence[datetime], task_ids: Sequence[str]
+    ) -> list[list[str] | None]:
+        """How these tasks stand in the runs of these logical dates; None where there is no run."""
+        ...
+
+    def tasks_of(self, dag_id: str, group_id: str) -> list[str]:
+        """The ids of the tasks in a group of another DAG."""
+        ...
+
+    def check(self, dag_id: str, task_ids: Sequence[str]) -> None:
+        """Raise if there is no such DAG or task."""
         ...
 
 
