@@ -23,7 +23,8 @@ RUN_KEY = "trigger_run_id"
 class TriggerDagRunOperator(BaseOperator):
     """Makes a run of `trigger_dag_id`, now or for `logical_date`, with `conf`, under `trigger_run_id` if given.
 
-    A run that exists already fails the task, or skips it with `skip_when_already_exists`. With
+    A run that exists already fails the task, or skips it with `skip_when_already_exists`; with `reset_dag_run`
+    it would have to be cleared, which fails the task in this version. With
     `wait_for_completion` it looks each `poke_interval` seconds whether the run has ended: in one of
     `allowed_states` (success) it succeeds, in one of `failed_states` (failed) it fails; the wait takes no thread.
     `deferrable`, `note` and `openlineage_inject_parent_info` are accepted and need nothing here.
@@ -60,13 +61,13 @@ class TriggerDagRunOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("reset_dag_run", reset_dag_run), ("fail_when_dag_is_paused", fail_when_dag_is_paused)):
-            if value:
-                raise self._refuse(f"{name} is not supported by this version of flowlet")
+        if fail_when_dag_is_paused:
+            raise self._refuse("fail_when_dag_is_paused is not supported by this version of flowlet")
         self.trigger_dag_id = trigger_dag_id
         self.trigger_run_id = trigger_run_id
         self.conf = conf
         self.logical_date = logical_date if execution_date in (NOTSET, None) else execution_date
+        self.reset_dag_run = reset_dag_run
         self.wait_for_completion = wait_for_completion
         self.poke_interval = _seconds(poke_interval)
         self.allowed_states = _words(allowed_states, "success")
@@ -101,6 +102,8 @@ class TriggerDagRunOperator(BaseOperator):
         except RunExists as error:
             if self.skip_when_already_exists:
                 raise SkipTask(f"skip_when_already_exists: {error}") from None
+            if self.reset_dag_run:
+                raise FlowletError(f"reset_dag_run: {error}, and this version of flowlet cannot clear it") from None
             raise
         ti.log.info("Triggered %s of DAG %s", made, self.trigger_dag_id)
         ti.xcom_push(RUN_KEY, made)

@@ -77,6 +77,8 @@ async def test_a_run_that_exists_fails_the_task_or_skips_it() -> None:
     for same in ({"trigger_run_id": "x"}, {"logical_date": DAY}):
         story, _ = await together(target(), again(**same))
         assert (story["tasks"]["again"], story["errors"]) == ("failed", {"again": ["RunExists"]})
+        story, _ = await together(target(), again(reset_dag_run=True, **same))
+        assert story["reasons"]["again"].endswith("this version of flowlet cannot clear it")
         story, _ = await together(target(), again(skip_when_already_exists=True, **same))
         assert story["tasks"]["again"] == "skipped"
 
@@ -107,8 +109,8 @@ def test_a_test_notes_the_run_and_does_not_run_it(run: Run) -> None:
 
 
 def test_what_cannot_be_done_yet_is_refused() -> None:
-    with pytest.raises(DagError, match="reset_dag_run is not supported"):
-        trigger(reset_dag_run=True)
+    with pytest.raises(DagError, match="fail_when_dag_is_paused is not supported"):
+        trigger(fail_when_dag_is_paused=True)
 
 
 # -- looking at runs -------------------------------------------------------------------------------------
