@@ -92,6 +92,12 @@ class TaskLogger(logging.Logger):
         super().__init__(TASK_LOGGER, logging.INFO)
         self._find_log = find_log
 
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  logging's name
+        """A record that nobody would keep is not even made: a million of them may come after the log was cut."""
+        return super().isEnabledFor(level) and (
+            not self._find_log().full or logging.getLogger(TASK_LOGGER).isEnabledFor(level)
+        )
+
     def handle(self, record: logging.LogRecord) -> None:
         write_record(self._find_log(), record)
         outer = logging.getLogger(TASK_LOGGER)

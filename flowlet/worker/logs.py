@@ -50,7 +50,7 @@ class AttemptLog:
         self._sink = sink
         self._clock = clock
         self._lock = threading.RLock()  # a line may be written while one is: a signal's handler logs too
-        self._open_lines: dict[str, str] = {}
+        self._open_lines: dict[str, _Pieces] = {}
         self._ended = False
         self._size = sink.size()
         self.cut = self._size >= LIMIT
@@ -75,15 +75,16 @@ class AttemptLog:
         if self.full:
             return
         with self._lock:
-            text = self._open_lines.pop(name, "") + text[: LIMIT + _MARGIN]
-            *whole, rest = text.split("\n")
+            pieces = self._open_lines.setdefault(name, _Pieces())
+            if "\n" not in text and pieces.size + len(text) <= LONGEST_LINE + _MARGIN:
+                pieces.add(text)
+                return
+            *whole, rest = (pieces.take() + text[: LIMIT + _MARGIN]).split("\n")
             if len(rest) > LONGEST_LINE + _MARGIN:
                 whole.append(rest)
                 rest = ""
-            if whole:
-                self._put_lines(name, whole)
-            if rest:
-                self._open_lines[name] = rest
+            self._put_lines(name, whole)
+            pieces.add(rest)
 
     def close(self, *, for_good: bool = True) -> None:
         """Write what has no line's end yet, and let go of the file. What comes later still is appended.
@@ -91,9 +92,9 @@ class AttemptLog:
         `for_good`: nothing is expected any more, so what comes nevertheless never keeps the file open.
         """
         with self._lock:
-            for name, rest in self._open_lines.items():
-                self._put_lines(name, [rest])
-            self._open_lines.clear()
+            for name, pieces in self._open_lines.items():
+                if rest := pieces.take():
+                    self._put_lines(name, [rest])
             self._ended = for_good
             self._sink.close()
 
@@ -116,6 +117,26 @@ class AttemptLog:
                 self._sink.close()
         except OSError as problem:
             self.trouble = f"the log could not be written any further: {problem.strerror or problem}"
+
+
+class _Pieces:
+    """A line that has not ended, as it was written: put together once, however small its pieces are."""
+
+    __slots__ = ("_pieces", "size")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.size = 0
+
+    def add(self, text: str) -> None:
+        if text:
+            self._pieces.append(text)
+            self.size += len(text)
+
+    def take(self) -> str:
+        """All of it; then there is nothing."""
+        text, self._pieces, self.size = "".join(self._pieces), [], 0
+        return text
 
 
 def limited(text: str) -> str:
