@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import DagSpec
-from flowlet.errors import TimetableError
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.moves import PutDag
@@ -44,7 +43,7 @@ def _enter(brain: Brain, request: Register, turn: Turn) -> Entry:
     entry.past.learn(request.past)
     if request.last is not None:
         entry.schedule.learn(*request.last)
-    _take_over_row(entry, request.row, turn)
+    _take_over_row(brain, entry, request.row, turn)
     for run_row, task_rows in request.runs:
         _recover(brain, entry, run_row, task_rows, request.lengths, turn)
     return entry
@@ -58,11 +57,11 @@ def _describe_again(brain: Brain, entry: Entry, request: Register, turn: Turn) -
     if request.last is not None:
         entry.schedule.learn(*request.last)
     if hash_ != request.spec.hash:
-        _put_dag(entry, _edited_schedule(entry, schedule, turn), turn)
+        _put_dag(entry, _edited_schedule(brain, entry, schedule, turn), turn)
     editing.edit(brain, entry, turn)
 
 
-def _take_over_row(entry: Entry, row: Any, turn: Turn) -> None:
+def _take_over_row(brain: Brain, entry: Entry, row: Any, turn: Turn) -> None:
     """What the file knows: paused, the cursor, the schedule as it was."""
     spec = entry.spec
     cursor = None
@@ -74,7 +73,7 @@ def _take_over_row(entry: Entry, row: Any, turn: Turn) -> None:
         if hash_ == spec.hash:
             entry.gate.set_open(not entry.paused)
             return
-        cursor = _edited_schedule(entry, ticks.Schedule.of(DagSpec.from_json(old)), turn)
+        cursor = _edited_schedule(brain, entry, ticks.Schedule.of(DagSpec.from_json(old)), turn)
     entry.gate.set_open(not entry.paused)
     _put_dag(entry, cursor, turn)
 
@@ -86,18 +85,11 @@ def _put_dag(entry: Entry, cursor: int | None, turn: Turn) -> None:
     )
 
 
-def _edited_schedule(entry: Entry, old: ticks.Schedule, turn: Turn) -> int | None:
+def _edited_schedule(brain: Brain, entry: Entry, old: ticks.Schedule, turn: Turn) -> int | None:
     """An edited schedule makes no run for the past: the span is recorded and the cursor moves to now."""
-    if old == entry.schedule or entry.cursor is None:
-        return entry.cursor
-    try:
-        moved = ticks.change_schedule(old, entry.schedule, entry.cursor, turn.now)
-    except TimetableError:  # told when the schedule is planned
-        entry.cursor = turn.now
-        return entry.cursor
-    for span in moved.spans:
-        turn.moves.add_tick.append(schedules.span_row(entry.spec.dag_id, span))
-    entry.cursor = moved.cursor
+    if old != entry.schedule and entry.cursor is not None:
+        entry.cursor, before = turn.now, entry.cursor
+        schedules.change(brain, entry, old, before, turn)
     return entry.cursor
 
 

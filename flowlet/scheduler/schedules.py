@@ -38,6 +38,16 @@ def skip_to_now(brain: Brain, entry: Entry, turn: Turn) -> None:
             _carry(brain, entry, ticks.skip_to_now(entry.schedule, entry.cursor, turn.now), turn)
 
 
+def change(brain: Brain, entry: Entry, old: ticks.Schedule, cursor: int, turn: Turn) -> None:
+    """The schedule was edited: what the old one had due since `cursor` is recorded as skipped, the new one
+    begins now, whatever the old one says."""
+    with _its_own_fault(entry, turn):
+        plan = ticks.change_schedule(old, entry.schedule, cursor, turn.now)
+        if entry.paused or not brain.schedules or entry.dag is None:
+            plan = plan._replace(ticks_to_run=[])
+        _carry(brain, entry, plan, turn)
+
+
 @contextmanager
 def _its_own_fault(entry: Entry, turn: Turn) -> Iterator[None]:
     """The one guard around timetables: what goes wrong in one is its DAG's error, and no other's."""

@@ -32,8 +32,12 @@ class Book:
         return self.rows("SELECT task_id, try_number, outcome, reason FROM attempts ORDER BY task_id, try_number")
 
     def events(self) -> list[tuple[str, str | None, str]]:
-        """(kind, task_id, text)."""
-        return self.rows("SELECT kind, task_id, text FROM events")
+        """(kind, task_id, text); without stalls, of which a busy machine has its own."""
+        return self.rows("SELECT kind, task_id, text FROM events WHERE kind <> 'stalled'")
+
+    def stalls(self) -> list[tuple[str | None, str]]:
+        """(task_id, text)."""
+        return self.rows("SELECT task_id, text FROM events WHERE kind = 'stalled'")
 
     def kinds(self) -> list[str]:
         return [kind for kind, _, _ in self.events()]

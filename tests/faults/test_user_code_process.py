@@ -201,13 +201,12 @@ async def test_a_process_that_was_stopped_for_a_while_says_so_and_runs_nothing_t
         process.send_signal(signal.SIGSTOP)
         await asyncio.to_thread(rest, 1.0)
         process.send_signal(signal.SIGCONT)
-        while "stalled" not in book.kinds():
+        while not book.stalls():
             await asyncio.to_thread(rest, 0.01)
         (tmp_path / "gate").touch()
         assert await process.wait() == 0
     assert book.attempts() == [("body", 1, "succeeded", None)]
-    texts = [text for kind, _, text in book.events() if kind == "stalled"]
-    assert any("the process stood still (it was stopped, or something held the GIL)" in text for text in texts)
+    assert any("the process stood still (it was stopped, or something held the GIL)" in text for _, text in book.stalls())
 
 
 # -- processes that bodies start ----------------------------------------------------------------------

@@ -57,7 +57,7 @@ class Hidden:
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "gigabyte": (lambda: ["x" * 2**20] * 1024, "the limit is 16,777,216: keep it in a file and hand on its path"),
-    "bytes": (lambda: bytes(2**30), "the value is at least 1,073,741,824 bytes as JSON, the limit is 16,777,216"),
+    "bytes": (lambda: bytes(2**25), "the value is at least 33,554,432 bytes as JSON, the limit is 16,777,216"),
     "cyclic": (cyclic, "an XCom cannot hold a value that contains itself"),
     "nan": (lambda: {"a": [1, float("nan")]}, "an XCom cannot hold the float nan, which JSON cannot hold (at value['a'][1])"),
     "inf": (lambda: float("-inf"), "an XCom cannot hold the float -inf"),
