@@ -65,7 +65,7 @@ class Attempt:
             context = self.context
             if self.work.resume is None:
                 if task.on_execute_callback:
-                    await self.worker.run_callbacks(self.work, "execute", self._unfinished())
+                    self._tell(await self.worker.run_callbacks(self.work, "execute", self._unfinished()))
                 task.pre_execute(context)
             result = await task.aexecute(context)
             task.post_execute(context, result)
@@ -86,7 +86,7 @@ class Attempt:
             context = self.context
             if self.work.resume is None:
                 if task.on_execute_callback:
-                    self.worker.run_callbacks_here(self.work, "execute", self._unfinished())
+                    self._tell(self.worker.run_callbacks_here(self.work, "execute", self._unfinished()))
                 task.pre_execute(context)
             result = task.execute(context)
             task.post_execute(context, result)
@@ -263,6 +263,10 @@ class Attempt:
         outcome = Outcome("running")
         outcome.context = self._context
         return outcome
+
+    def _tell(self, problems: list[str]) -> None:
+        """What went wrong with callbacks before the body stands in `events`, with the attempt's end."""
+        self.notes = [*self.notes, *(("callback_failed", problem) for problem in problems)]
 
     def _xcoms(self) -> tuple[tuple[str, str], ...]:
         return tuple(self.ti._pushed.items()) if self.ti is not None else ()

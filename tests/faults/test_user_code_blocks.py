@@ -52,10 +52,9 @@ async def test_a_body_that_blocks_the_loop_is_an_event_with_task_and_line(
         async with engine_of(dag, executor=alert) as engine:
             run = await (await engine.trigger("blocking")).wait()
     assert run.state == "success"
-    ((task_id, text),) = book.stalls()
-    assert task_id == "body"
     line = blocks.__code__.co_firstlineno
-    assert re.search(rf"task 'body' of DAG 'blocking' blocked the event loop at {__file__}:({line + 1}|{line + 2}):", text)
+    where = re.compile(rf"task 'body' of DAG 'blocking' blocked the event loop at {__file__}:({line + 1}|{line + 2}):")
+    assert [task_id for task_id, text in book.stalls() if where.search(text)] == ["body"]
     assert book.attempts() == [("body", 1, "succeeded", None)]
 
 

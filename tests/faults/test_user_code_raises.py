@@ -233,6 +233,7 @@ async def test_a_callback_that_raises_is_an_event_and_changes_no_state(
     name = bad.__qualname__
     assert sorted(book.events(), key=str) == sorted(
         [
+            ("callback_failed", "body", f"on_execute_callback {name} {deed}"),
             ("callback_failed", "body", f"on_success_callback {name} {deed}"),
             ("callback_failed", None, f"on_success_callback {name} {deed}"),
         ],
