@@ -70,16 +70,18 @@ def logging_():
     logging.shutdown(); logging.disable(logging.CRITICAL); logging.getLogger().handlers.clear()
 def handler():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-def forks():
+def forks(leaves=True):
     child = os.fork()
     if child == 0:
-        sys.exit(7)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 7:
+        return sys.exit(7) if leaves else None
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != (7 if leaves else 0):
         raise RuntimeError("the child went on as an engine")
+def forks_and_returns():
+    forks(leaves=False)
 
 async def main():
     with DAG("hostile") as dag:
-        acts = [chdir, umask, streams, environ, patched_clock, recursion, logging_, handler, forks]
+        acts = [chdir, umask, streams, environ, patched_clock, recursion, logging_, handler, forks, forks_and_returns]
         before = None
         for act in acts:
             one = PythonOperator(task_id=act.__name__, python_callable=act, trigger_rule="all_done")

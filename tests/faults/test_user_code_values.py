@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
@@ -148,6 +149,7 @@ async def test_an_error_with_half_a_character_fails_once_and_is_told_with_backsl
             await engine.trigger("half", conf={"a": "\ud800"})
     assert ran == ["fails"]
     assert run.state == "failed"
+    json.dumps(run.as_dict(), ensure_ascii=False).encode()  # whoever shows it can write it
     assert {task_id: (number, outcome, reason) for task_id, number, outcome, reason in book.attempts()} == {
         "bash": (1, "failed", "FlowletError: the command ended with exit code 3"),
         "fails": (1, "failed", r"FileNotFoundError: no file 'caf\udce9\x00'"),
