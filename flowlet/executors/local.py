@@ -154,7 +154,8 @@ class LocalExecutor(Executor):
         """The one place where an attempt is delivered; what comes after that is late."""
         if attempt.over:
             self._abandoned -= 1
-            self._discard(attempt.work, outcome)
+            if attempt.ti is not None:  # else it never ran
+                self._discard(attempt.work, outcome)
             return
         attempt.over = True
         if attempt.timer is not None:
@@ -177,7 +178,8 @@ class LocalExecutor(Executor):
         if attempt.timer is not None:
             attempt.timer.cancel()
         if attempt.handle is None:
-            attempt.stop = kind, f"{reason}; its thread cannot be stopped and is abandoned"
+            more = "it had no thread yet" if attempt.ti is None else "its thread cannot be stopped and is abandoned"
+            attempt.stop = kind, f"{reason}; {more}"
             self._kill(attempt)
             self._abandon(attempt)
             return
@@ -211,7 +213,9 @@ class LocalExecutor(Executor):
             return
         outcome = attempt.stopped()
         self._abandoned += 1
-        outcome.notes += (("abandoned", f"its thread goes on ({self._abandoned} of at most {self.max_abandoned})"),)
+        if attempt.ti is not None:
+            text = f"its thread goes on ({self._abandoned} of at most {self.max_abandoned})"
+            outcome.notes = (*outcome.notes, ("abandoned", text))
         self._settle(attempt, outcome)
 
     def _kill(self, attempt: Attempt) -> None:

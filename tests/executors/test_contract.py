@@ -192,6 +192,27 @@ async def test_a_thread_past_its_time_is_delivered_and_abandoned_until_it_ends(
     assert len(desk.delivered) == 2
 
 
+async def test_a_call_that_gets_no_thread_in_its_time_never_ran(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowlet.executors.threads.AGAIN", 0.001)
+    start, given, ran = threading.Thread.start, threading.Event(), []
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("flowlet:body") and not given.is_set():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    outcome = await desk.outcome_of(desk.accept(lambda: ran.append("late"), execution_timeout=SOON))
+    assert outcome.kind == "timed_out"
+    assert str(outcome.reason).endswith("; it had no thread yet")
+    assert desk.executor.refusal == "no further thread can be had (can't start new thread)"
+    given.set()
+    assert (await desk.outcome_of(desk.accept(lambda: ran.append("in time")))).kind == "succeeded"
+    assert (ran, desk.discarded, desk.executor.abandoned) == (["in time"], [], 0)
+
+
 async def test_a_body_in_time_is_not_disturbed(desk: Any) -> None:
     async def coroutine() -> int:
         return 1
