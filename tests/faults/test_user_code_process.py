@@ -182,6 +182,7 @@ from flowlet.executors import watchdog
 async def main():
     watchdog._HELD_UP = 0.2
     async def waits():
+        await asyncio.to_thread(threading.Event().wait, 0.1)  # the watchdog rests between two heartbeats by now
         pathlib.Path("begun").touch()
         while not os.path.exists("gate"):
             await asyncio.to_thread(threading.Event().wait, 0.01)
