@@ -166,6 +166,54 @@ async def test_a_retry_may_overlap_the_thread_of_the_try_before(
     assert book.kinds() == ["abandoned", "late_result_discarded"]
 
 
+class Confused(LocalExecutor):
+    """An executor that delivers what comes late as if nothing had been."""
+
+    async def open(self, worker: Any, deliver: Any, discard: Any) -> None:
+        await super().open(worker, deliver, deliver)
+
+
+async def test_a_late_result_is_never_taken_for_that_of_the_try_that_runs(
+    engine_of: Any, book: Any, gate: threading.Event
+) -> None:
+    second = asyncio.Event()
+
+    def first_try() -> str:
+        gate.wait()
+        return "of try 1"
+
+    class Changing(PythonOperator):
+        """A call at first, a coroutine then."""
+
+        @property
+        def is_async(self) -> bool:
+            return gate.is_set() or self.tried
+
+        tried = False
+
+        def execute(self, context: Any) -> Any:
+            type(self).tried = True
+            vars(task).pop("execution_timeout")  # the second try may take its time
+            return first_try()
+
+        async def aexecute(self, context: Any) -> Any:
+            await second.wait()
+            return "of try 2"
+
+    with DAG("again") as dag:
+        task = Changing(task_id="body", python_callable=first_try, execution_timeout=timedelta(seconds=0.1), retries=1)
+    async with engine_of(dag, executor=Confused()) as engine:
+        run = await engine.trigger("again")
+        await until(lambda: any(row[2] == "timed_out" for row in book.attempts()))
+        gate.set()
+        await until(lambda: "late_result_discarded" in book.kinds())
+        assert run.state == "running"
+        second.set()
+        await run.wait()
+        assert await run.xcom("body") == "of try 2"
+    assert [row[:3] for row in book.attempts()] == [("body", 1, "timed_out"), ("body", 2, "succeeded")]
+
+
 async def test_at_too_many_abandoned_threads_calls_wait_and_say_why_and_coroutines_go(
     engine_of: Any, book: Any, gate: threading.Event
 ) -> None:
