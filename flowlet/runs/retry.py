@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 LONGEST_DELAY = DAY
 
-#: A constant delay may be longer, as long as a moment can be written.
-_A_CENTURY = 36_525 * DAY
-
 #: After so many crashes in one task's place it fails: a task that kills the process cannot do so for ever.
 MOST_CRASHES = 3
 
@@ -35,7 +32,7 @@ def retry_delay(ti: TaskInstance) -> int:
         delay = _backoff(ti, delay)
     if spec.max_retry_delay is not None:
         delay = min(delay, spec.max_retry_delay)
-    return min(delay, _A_CENTURY)
+    return delay
 
 
 def _backoff(ti: TaskInstance, delay: int) -> int:
