@@ -195,7 +195,7 @@ async def test_delays_beyond_all_calendars_are_delays_that_can_be_written(engine
     def body() -> None:
         raise ValueError
 
-    with DAG("patient", dagrun_timeout=timedelta.max) as dag:
+    with DAG("patient") as dag:
         PythonOperator(
             task_id="body", python_callable=body, retries=1, retry_delay=timedelta.max,
             execution_timeout=timedelta.max, **arguments,
