@@ -8,51 +8,10 @@ from typing import Any
 import pytest
 
 from flowlet import DAG, CronTriggerTimetable, DagError, EmptyOperator, PythonOperator
-from flowlet.errors import TimetableError
 from flowlet.testing import VirtualClock
-from flowlet.timetables import Timetable
 
 pytestmark = pytest.mark.anyio
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Unkept(Timetable):
-    def next_after(self, moment: int) -> int | None:
-        return moment + 1
-
-
-class Raising(Unkept):
-    def to_spec(self) -> dict[str, Any]:
-        raise ZeroDivisionError("nothing to divide")
-
-
-class Unknown(Unkept):
-    def to_spec(self) -> dict[str, Any]:
-        return {"type": "mine"}
-
-
-class Changed(CronTriggerTimetable):
-    def next_after(self, moment: int) -> int | None:
-        return moment + 1
-
-
-@pytest.mark.parametrize(
-    ("schedule", "because"),
-    [
-        (Unkept(), "schedule=Unkept cannot be kept on file (it has no to_spec())"),
-        (Raising(), "schedule=Raising cannot be kept on file (ZeroDivisionError: nothing to divide)"),
-        (Unknown(), "knows no timetable of type 'mine'"),
-        (Changed("@daily"), "schedule=Changed would run as a plain CronTriggerTimetable, without what Changed changes"),
-    ],
-)
-def test_a_timetable_that_the_scheduler_would_not_run_as_it_is_is_refused_with_its_place(
-    schedule: Timetable, because: str
-) -> None:
-    with pytest.raises(TimetableError) as refused:
-        DAG("mine", schedule=schedule)
-    assert because in str(refused.value)
-    assert "DAG 'mine'" in str(refused.value)
-    assert f"{__file__}:" in str(refused.value)
 
 
 class Weights:
