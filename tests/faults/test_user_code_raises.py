@@ -289,7 +289,7 @@ async def test_callbacks_that_never_end_are_left_to_themselves_and_the_engine_st
 async def test_the_end_of_the_engine_does_not_wait_for_a_callback_for_ever(
     engine_of: Any, book: Any, monkeypatch: pytest.MonkeyPatch, gate: Any
 ) -> None:
-    monkeypatch.setattr("flowlet.engine.engine._CALLBACKS_MAY_TAKE", 0.05)
+    monkeypatch.setattr("flowlet.engine.wiring.MAY_TAKE", 0.05)
 
     def stays(_: Any) -> None:
         gate.wait()
