@@ -35,7 +35,7 @@ def test_a_kill_at_a_write_or_synchronisation_and_during_recovery_breaks_nothing
 
 @pytest.mark.parametrize("bug", ["no_state_guard", "start_before_commit", "no_crash_bound"])
 def test_a_planted_bug_is_revealed(bug: str) -> None:
-    assert "1 with violations" in campaign("--iterations", "6", "--seed", "4", "--plant", bug)
+    assert "1 with violations" in campaign("--iterations", "40", "--seed", "4", "--plant", bug)
 
 
 def test_an_outcome_written_twice_is_refused_by_the_guard() -> None:
