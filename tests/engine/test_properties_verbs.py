@@ -62,7 +62,7 @@ class House:
         for dag_id, _, spec, paused, _, _ in await fetch("dags"):
             entry = brain.entries[dag_id]
             assert (spec, bool(paused)) == (entry.spec.to_json(), entry.paused)
-            for run in entry.active.values():
+            for run in list(entry.active.values()):
                 (row,) = await fetch("run", dag_id=dag_id, run_id=run.run_id)
                 assert row[4] == run.state
                 states = {(name, index): state for name, index, state in await fetch("task_states", run=run.id)}
