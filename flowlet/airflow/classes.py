@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from flowlet.operators.sensor import BaseSensorOperator
 from flowlet.worker.accessors import CONN, Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound=BaseSensorOperator)
 
 
 class LoggingMixin:
@@ -55,6 +57,24 @@ class AirflowPlugin:
     """A plugin's class: it can be written and imported; nothing has to be registered to be used here."""
 
     name: ClassVar[str | None] = None
+
+
+class ParsingContext(NamedTuple):
+    """For which DAG or task a file is loaded: for all of them, always."""
+
+    dag_id: str | None = None
+    task_id: str | None = None
+
+
+def get_parsing_context() -> ParsingContext:
+    """What a file that makes many DAGs may ask, to make one only."""
+    return ParsingContext()
+
+
+def poke_mode_only(cls: type[S]) -> type[S]:
+    """A sensor that cannot be rescheduled: any other mode is refused when it is made."""
+    cls.valid_modes = ("poke",)
+    return cls
 
 
 def apply_defaults(function: F) -> F:

@@ -28,10 +28,11 @@ _HOMES = """
 .authoring.operator: BaseOperator AbstractOperator=BaseOperator Operator=BaseOperator BaseAsyncOperator=BaseOperator
 .authoring.params: Param ParamsDict NOTSET ArgNotSet=NOTSET
 .authoring.rules: TriggerRule WeightRule
+.authoring.literals: literal
 .authoring.mapped: MappedOperator
 .authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
-.airflow.classes: AirflowPlugin BaseOperatorLink BaseHook LoggingMixin apply_defaults
+.airflow.classes: get_parsing_context poke_mode_only AirflowPlugin BaseOperatorLink BaseHook LoggingMixin apply_defaults
 .airflow.configuration: conf
 .airflow.dates: days_ago cron_presets
 .airflow.names: version=VERSION
@@ -50,6 +51,7 @@ _HOMES = """
 .operators.branch: BaseBranchOperator BranchMixIn BranchPythonOperator
 .operators.decorators: task
 .operators.empty: EmptyOperator DummyOperator=EmptyOperator
+.operators.notifier: BaseNotifier
 .operators.python: PythonOperator
 .operators.sensor: BaseSensorOperator PokeReturnValue PythonSensor
 .operators.bash_sensor: BashSensor

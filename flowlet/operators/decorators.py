@@ -11,6 +11,7 @@ from flowlet.authoring.taskflow import TaskFunction
 from flowlet.errors import DagError
 from flowlet.operators.bash_function import DecoratedBash
 from flowlet.operators.branch import DecoratedBranch
+from flowlet.operators.conditions import run_if, skip_if
 from flowlet.operators.python import PythonOperator
 from flowlet.operators.sensor import DecoratedSensor
 from flowlet.operators.short_circuit import DecoratedShortCircuit
@@ -22,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_NOT_YET = frozenset({"docker", "kubernetes", "pyspark", "run_if", "skip_if", "setup", "teardown"})
+_NOT_YET = frozenset({"docker", "kubernetes", "pyspark"})
 """Airflow's names that are known, so that their absence is said in so many words."""
 
 
@@ -79,6 +80,8 @@ class TaskDecorators(TaskDecorator):
         self.short_circuit = TaskDecorator(DecoratedShortCircuit, pushes_many=False)
         self.sensor = TaskDecorator(DecoratedSensor, pushes_many=False)
         self.bash = TaskDecorator(DecoratedBash, pushes_many=False)
+        self.run_if = run_if
+        self.skip_if = skip_if
 
     def __getattr__(self, name: str) -> TaskDecorator:
         if name in _OTHER_PYTHONS:
