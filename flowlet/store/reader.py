@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from flowlet.errors import StoreError
 from flowlet.store import fitness
@@ -20,6 +20,7 @@ QUERIES: Final = load("read.sql")
 VIEWS: Final = ("runs", "tasks", "attempts", "xcoms", "ticks", "events")
 
 Rows = list[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 def select(connection: sqlite3.Connection, name: str, params: Mapping[str, object]) -> Rows:
@@ -76,10 +77,7 @@ class Reader:
 
     def fetch(self, name: str, **params: object) -> Rows:
         """The rows of a named SELECT."""
-        try:
-            return select(self._connection, name, params)
-        except ERRORS as error:
-            raise trouble(error, self.path) from error
+        return self._ask(lambda connection: select(connection, name, params))
 
     def rows(self, view: str, *, limit: int = 1000, newest: bool = True, **where: object) -> list[dict[str, Any]]:
         """Rows of one of the documented views as dicts, filtered by equal columns.
@@ -94,10 +92,7 @@ class Reader:
         text = f"SELECT * FROM {view} WHERE {condition} LIMIT :limit_"  # noqa: S608  both are names checked above
         if newest:
             text = text.replace("LIMIT", f"ORDER BY {_NEWEST[view]} DESC LIMIT")
-        try:
-            found = self._connection.execute(text, {**where, "limit_": limit}).fetchall()
-        except ERRORS as error:
-            raise trouble(error, self.path) from error
+        found = self._ask(lambda connection: connection.execute(text, {**where, "limit_": limit}).fetchall())
         if newest:
             found.reverse()
         return [dict(zip(columns, row, strict=True)) for row in found]
@@ -106,10 +101,7 @@ class Reader:
         """What is wrong with the file, in sentences; empty when all is well."""
         from flowlet.store.copying import problems_of
 
-        try:
-            return problems_of(self._connection)
-        except ERRORS as error:
-            raise trouble(error, self.path) from error
+        return self._ask(problems_of)
 
     def owner(self) -> dict[str, Any] | None:
         """Who owns the file now: pid, host, since, control (its socket); None if nobody does."""
@@ -129,8 +121,14 @@ class Reader:
     def _columns(self, view: str) -> list[str]:
         if view not in VIEWS:
             raise StoreError(f"there is no view {view!r}; there are {', '.join(VIEWS)}")
-        rows = self._connection.execute("SELECT name FROM pragma_table_info(?)", (view,))
-        return [row[0] for row in rows]
+        sql = "SELECT name FROM pragma_table_info(?)"
+        return self._ask(lambda connection: [row[0] for row in connection.execute(sql, (view,))])
+
+    def _ask(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return ask(self._connection)
+        except ERRORS as error:
+            raise trouble(error, self.path) from error
 
     def _open(self) -> sqlite3.Connection:
         """A file in a folder that cannot be written has no shared memory: read as it is, if nobody writes it."""

@@ -172,12 +172,13 @@ async def one_life(path: Path, story: Story) -> None:
 
 
 async def test_an_engine_that_is_cancelled_at_any_await_leaves_a_file_that_goes_on(path: Path) -> None:
-    """From its opening to its end: the file is free, whole, and no thread is left."""
+    """From its opening to its end: the file is free, whole, and no task and no thread is left."""
     number, waited = 0, True
     while waited:
         number += 1
         place = path.with_name(f"{number}.db")
         waited = await cancelled(number, one_life(place, Story()))
+        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("flowlet")] == [], number
         story = Story()
         async with Engine(place, dags=[story.dag()], durability="process", control=False) as engine:
             run = await (await engine.trigger("story", run_id="r")).wait()
