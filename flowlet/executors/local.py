@@ -75,7 +75,9 @@ class LocalExecutor(Executor):
         self._loop = asyncio.get_running_loop()
         self._generation = _generation
         self._threads: Threads[Attempt, Outcome] = Threads(self._loop, self._run_sync, self._settle, self._ran_short)
-        self._watchdog = Watchdog(self._loop, self._find_work, self._is_busy, self._stalled)
+        self._watchdog = Watchdog(
+            self._loop, self._find_work, self._is_busy, self._stalled, find_only=self._find_only
+        )
 
     def accept(self, work: Workload) -> None:
         attempt = self._live[work] = self._worker.begin(work)
@@ -242,6 +244,11 @@ class LocalExecutor(Executor):
             if attempt.handle is handle and handle is not None:
                 return attempt.work
         return None
+
+    def _find_only(self) -> Workload | None:
+        """The attempt that executes, if it is the only one; called in the watchdog's thread too."""
+        live = list(self._live)
+        return live[0] if len(live) == 1 else None
 
     def _stalled(self, stall: Stall) -> None:
         if self.on_stall is not None:

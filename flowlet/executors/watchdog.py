@@ -51,10 +51,13 @@ class Watchdog:
         is_busy: Callable[[], bool],
         stalled: Callable[[Stall], None],
         *,
+        find_only: Callable[[], Workload | None] = lambda: None,
         threshold: float = THRESHOLD,
     ) -> None:
+        """`find_work`: whose asyncio task it is. `find_only`: the attempt, if only one executes."""
         self._loop = loop
         self._find_work = find_work
+        self._find_only = find_only
         self._is_busy = is_busy
         self._stalled = stalled
         self._threshold = threshold
@@ -68,14 +71,15 @@ class Watchdog:
         self._found: tuple[int, Workload | None, str, str] | None = None
         """A stall that is not told yet: since when, whose, where, the sentence."""
         self._since = 0
-        """When the watchdog's last wait began."""
+        self._alone: Workload | None = None
+        """When the watchdog's last wait began, and the attempt that executed then, if it was the only one."""
 
     def look(self) -> None:
-        """An attempt was started on the loop."""
+        """An attempt is about to start; on the loop."""
         if self._awake or self._closed.is_set():
             return
         self._awake = True
-        self._since = self._clock.monotonic()
+        self._mark()
         if not self._started:
             self._started = True
             threading.Thread(target=self._watch, name="flowlet:watchdog", daemon=True).start()
@@ -111,7 +115,7 @@ class Watchdog:
     def _beat(self) -> bool:
         """One heartbeat; False when the loop is gone."""
         self._answered.clear()
-        self._since = self._clock.monotonic()
+        self._mark()
         if not self._on_loop(self._answered.set):
             return False
         in_time = self._answered.wait(self._threshold)
@@ -128,7 +132,7 @@ class Watchdog:
 
     def _rest(self) -> bool:
         """Until the next heartbeat."""
-        self._since = self._clock.monotonic()
+        self._mark()
         self._closed.wait(self._threshold)
         return self._was_on_time()
 
@@ -139,6 +143,10 @@ class Watchdog:
         self._bark(held_up=True)
         return self._on_loop(self._tell)
 
+    def _mark(self) -> None:
+        """A wait begins."""
+        self._since, self._alone = self._clock.monotonic(), self._find_only()
+
     def _is_held_up(self) -> bool:
         return self._seconds_since(self._since) > self._threshold + _HELD_UP
 
@@ -148,7 +156,10 @@ class Watchdog:
     def _bark(self, *, held_up: bool) -> None:
         """Keep what is to be told, and warn now: the loop may never be free again."""
         work, where = self._suspect()
-        text = _sentence(work, where, held_up=held_up)
+        text = _sentence(work, where)
+        if held_up:
+            work = work or self._alone
+            text = _of_all(work, where)
         self._found = self._since, work, where, text
         logging.getLogger("flowlet.watchdog").warning("%s", text)
 
@@ -180,15 +191,20 @@ class Watchdog:
         return self._find_work(task), _place_of(frame)
 
 
-def _sentence(work: Workload | None, where: str, *, held_up: bool) -> str:
-    who = "the event loop" if work is None else f"task {work.task.task_id!r} of DAG {work.run.dag_id!r}"
-    if held_up:
-        return (
-            f"the process stood still (it was stopped, or something held the GIL); then {who} was at {where}"
-        )
+def _sentence(work: Workload | None, where: str) -> str:
     if work is None:
         return f"the event loop was blocked at {where}"
-    return f"{who} blocked the event loop at {where}: use `def` for what blocks, or await it"
+    return f"{_name_of(work)} blocked the event loop at {where}: use `def` for what blocks, or await it"
+
+
+def _of_all(work: Workload | None, where: str) -> str:
+    """When not the loop alone stood still: `where` is where the loop was found, the culprit may be any thread."""
+    meanwhile = "" if work is None else f" while {_name_of(work)} executed"
+    return f"the process stood still (it was stopped, or something held the GIL){meanwhile}; the loop was at {where}"
+
+
+def _name_of(work: Workload) -> str:
+    return f"task {work.task.task_id!r} of DAG {work.run.dag_id!r}"
 
 
 def _place_of(frame: FrameType | None) -> str:

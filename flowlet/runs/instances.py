@@ -217,7 +217,10 @@ class ActiveRun:
 
     def is_async(self, ti: TaskInstance) -> bool:
         """Whether its body runs on the loop."""
-        return not self.operators or bool(self.operators[ti.spec.index].is_async)
+        try:
+            return not self.operators or bool(self.operators[ti.spec.index].is_async)
+        except BaseException:  # somebody's property; the attempt will fail by it, with the reason
+            return False
 
     @property
     def conf_value(self) -> dict[str, Any]:

@@ -34,7 +34,8 @@ async def until(condition: Callable[[], object]) -> None:
 def alert(monkeypatch: pytest.MonkeyPatch) -> LocalExecutor:
     """An executor whose watchdog barks after a twentieth of a second."""
     monkeypatch.setattr(watchdog, "_HELD_UP", 0.1)
-    monkeypatch.setattr(watchdog.Watchdog.__init__, "__kwdefaults__", {"threshold": 0.05})
+    defaults = watchdog.Watchdog.__init__.__kwdefaults__
+    monkeypatch.setattr(watchdog.Watchdog.__init__, "__kwdefaults__", {**defaults, "threshold": 0.05})
     return LocalExecutor()
 
 
@@ -93,7 +94,8 @@ async def test_code_that_holds_the_gil_is_told_late_and_nothing_runs_twice(
     assert run.state == "success"
     assert ran == [1]
     assert book.attempts() == [("body", 1, "succeeded", None)]
-    assert any("the process stood still (it was stopped, or something held the GIL)" in text for _, text in book.stalls())
+    stood_still = "the process stood still (it was stopped, or something held the GIL) while task 'body' of DAG 'gil' executed"
+    assert [task_id for task_id, text in book.stalls() if stood_still in text][:1] == ["body"]
 
 
 async def test_the_watchdog_sleeps_while_nothing_executes(engine_of: Any, alert: LocalExecutor) -> None:
@@ -203,6 +205,16 @@ async def test_a_late_result_is_never_taken_for_that_of_the_try_that_runs(
     assert [row[:3] for row in book.attempts()] == [("body", 1, "timed_out"), ("body", 2, "succeeded")]
 
 
+class Fickle(PythonOperator):
+    """An operator that does not even say whether it blocks."""
+
+    @property
+    def is_async(self) -> bool:
+        if "trigger_rule" in vars(self):
+            raise SystemExit(4)
+        return False
+
+
 async def test_at_too_many_abandoned_threads_calls_wait_and_say_why_and_coroutines_go(
     engine_of: Any, book: Any, gate: threading.Event
 ) -> None:
@@ -215,8 +227,9 @@ async def test_at_too_many_abandoned_threads_calls_wait_and_say_why_and_coroutin
         ]
         call = PythonOperator(task_id="call", python_callable=lambda: 1, trigger_rule="all_done")
         loop = PythonOperator(task_id="coroutine", python_callable=coroutine, trigger_rule="all_done")
+        fickle = Fickle(task_id="fickle", python_callable=coroutine, trigger_rule="all_done")
         for task in stuck:
-            task >> [call, loop]
+            task >> [call, loop, fickle]
     executor = LocalExecutor(max_abandoned=2)
     async with engine_of(dag, executor=executor) as engine:
         run = await engine.trigger("many")
@@ -227,6 +240,7 @@ async def test_at_too_many_abandoned_threads_calls_wait_and_say_why_and_coroutin
         gate.set()
         await run.wait()
     assert run.task_states["call"] == "success"
+    assert run.task_states["fickle"] == "failed"
 
 
 async def test_the_engine_stops_though_a_thread_does_not(
