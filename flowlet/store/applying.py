@@ -81,6 +81,11 @@ def _alike(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str)
     return changed
 
 
+def _for_many(sql: str) -> str:
+    """A statement of one row's, for all whose ids stand in a JSON array."""
+    return sql.replace("WHERE id = ?1", "WHERE id IN (SELECT value FROM json_each(?1))")
+
+
 def _values(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str) -> int:
     """Values of one key are one statement, if all are short."""
     if len(rows) == 1:
@@ -98,7 +103,8 @@ def _values(connection: sqlite3.Connection, rows: list[Any], sql: str, many: str
 _APPLY: Final = dict.fromkeys(("end_task", "settle_task", "start_task"), _alike) | {"put_xcom": _values}
 _Step = tuple[Callable[[Moves], list[Any]], Callable[..., int], str, str, bool]
 _STEPS: Final[tuple[_Step, ...]] = tuple(
-    (attrgetter(slot), _APPLY.get(slot, _each), sql, SQL.get(f"{slot}.many", ""), counted) for slot, sql, counted in PLAN
+    (attrgetter(slot), _APPLY.get(slot, _each), sql, SQL.get(f"{slot}.many") or _for_many(sql), counted)
+    for slot, sql, counted in PLAN
 )
 
 

@@ -3,9 +3,9 @@
 -- stands in its WHERE. A transaction runs them in the order in which they stand here: an attempt ends,
 -- is archived, and the next one starts.
 --
--- `slot.many` is for moves that are equal in all but the row: ?1 is a JSON array of their ids (of values:
--- an object from id to text), the rest as in `slot`. It is one step of SQLite, so a busy loop does not
--- hold the writer up at every row for want of Python's lock (the GIL).
+-- Of moves that are equal in all but the row, `WHERE id = ?1` becomes `WHERE id IN` a JSON array (in
+-- applying.py): one step of SQLite for all, so a busy loop does not hold the writer up at every row for
+-- want of Python's lock (the GIL). `put_xcom.many` does the same for values: ?1 is an object from id to text.
 
 -- name: begin
 BEGIN IMMEDIATE;
@@ -68,11 +68,6 @@ UPDATE task_instance
 SET state = ?3, outcome = ?4, reason = ?5, error = ?6, ended_at = ?7, wake_at = ?8, max_tries = ?9, crashes = ?10
 WHERE id = ?1 AND state = 'running' AND try_number = ?2;
 
--- name: end_task.many
-UPDATE task_instance
-SET state = ?3, outcome = ?4, reason = ?5, error = ?6, ended_at = ?7, wake_at = ?8, max_tries = ?9, crashes = ?10
-WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'running' AND try_number = ?2;
-
 -- name: put_xcom
 INSERT INTO xcom (ti, key, value) VALUES (?, ?, ?)
 ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
@@ -107,26 +102,6 @@ SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
         THEN ?6 ELSE ended_at END
 WHERE id = ?1 AND state = ?2;
 
--- name: settle_task.many
-UPDATE task_instance
-SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
-    queued_at = CASE WHEN ?3 = 'none' THEN NULL ELSE coalesce(?5, queued_at) END,
-    started_at = CASE
-        WHEN ?3 = 'none' AND ?2 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND outcome IS NULL
-        THEN NULL ELSE started_at END,
-    outcome = CASE
-        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND outcome IS NULL AND started_at IS NOT NULL
-        THEN 'cancelled' ELSE outcome END,
-    ended_at = CASE
-        WHEN ?3 IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND ?2 NOT IN ('none', 'success', 'failed', 'skipped', 'upstream_failed', 'removed')
-             AND outcome IS NULL AND started_at IS NOT NULL
-        THEN ?6 ELSE ended_at END
-WHERE id IN (SELECT value FROM json_each(?1)) AND state = ?2;
-
 -- name: archive_attempt
 INSERT INTO attempt (ti, try_number, outcome, reason, error, started_at, ended_at)
 SELECT id, try_number, outcome, reason, error, started_at, ended_at
@@ -142,13 +117,6 @@ UPDATE task_instance
 SET state = 'running', try_number = ?4, queued_at = ?5, started_at = ?6, ended_at = NULL, outcome = NULL,
     reason = NULL, error = NULL, wake_at = NULL, settled_at = NULL, settled_because = NULL
 WHERE id = ?1 AND state = ?2 AND try_number = ?3
-  AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = ?1 AND try_number = ?3));
-
--- name: start_task.many
-UPDATE task_instance
-SET state = 'running', try_number = ?4, queued_at = ?5, started_at = ?6, ended_at = NULL, outcome = NULL,
-    reason = NULL, error = NULL, wake_at = NULL, settled_at = NULL, settled_because = NULL
-WHERE id IN (SELECT value FROM json_each(?1)) AND state = ?2 AND try_number = ?3
   AND (outcome IS NULL OR EXISTS (SELECT 1 FROM attempt WHERE ti = task_instance.id AND attempt.try_number = ?3));
 
 -- name: end_run

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flowlet.store import fitness
+from flowlet.store import applying, fitness
 from flowlet.store.statements import load
 
 FILES = ("write.sql", "read.sql", "fitness.sql", "prune.sql", "check.sql")
@@ -52,6 +52,13 @@ def test_a_query_finds_its_rows_by_an_index(schema: sqlite3.Connection, name: st
 @pytest.mark.parametrize("name", sorted(load("write.sql").keys() - {"begin", "commit", "advance"}))
 def test_a_move_finds_its_row_by_an_index(schema: sqlite3.Connection, name: str) -> None:
     assert scans(schema, load("write.sql")[name]) == []
+
+
+@pytest.mark.parametrize("slot", ["end_task", "settle_task", "start_task"])
+def test_what_is_done_to_many_rows_at_once_finds_them_by_their_ids(schema: sqlite3.Connection, slot: str) -> None:
+    (many,) = [many for rows_of, _, _, many, _ in applying._STEPS if rows_of.__reduce__()[1] == (slot,)]
+    assert "json_each" in many
+    assert [step for step in scans(schema, many) if "json_each" not in step] == []
 
 
 @pytest.mark.parametrize(
