@@ -21,6 +21,7 @@ for example:
   flowlet tasks logs etl load -f              what it prints
 
 The database is --db, else FLOWLET__CORE__DB, else ./flowlet.db. `flowlet COMMAND --help` tells more.
+With --json an error is JSON on standard output, too: {{"error": {{"kind", "text", "exit_status", ...}}}}.
 
 {exits.TABLE}"""
 

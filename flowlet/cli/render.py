@@ -78,11 +78,13 @@ def note(text: str) -> None:
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns two spaces apart, as `column -t` makes them."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return [
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return ["  ".join(cells).rstrip() for cells in _padded(rows)]
+
+
+def _padded(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Each cell as wide as its column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [[f"{text:<{width}}" for text, width in zip(row, widths, strict=True)] for row in rows]
 
 
 def seconds(span: int | None) -> str:
@@ -122,13 +124,19 @@ def _cell(value: object) -> str:
 
 
 def _draw_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.table import Table
+    """The same columns, in colours. A line that is too long is the terminal's to wrap: ids stay in one piece."""
     from rich.text import Text
 
-    drawing = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        drawing.add_column(header, overflow="fold")
-    for row in rows:
-        drawing.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
-    console().print(drawing)
+    head, *body = _padded([headers, *rows])
+    lines = [Text("  ".join(head).rstrip(), style="bold")]
+    for cells in body:
+        styled = [Text(cell, style=_style(header, cell)) for header, cell in zip(headers, cells, strict=True)]
+        line = Text("  ").join(styled)
+        line.rstrip()
+        lines.append(line)
+    console().print(Text("\n").join(lines), soft_wrap=True)
+
+
+def _style(header: str, cell: str) -> str:
+    """Words are coloured where they are states, not where a DAG is called `failed`."""
+    return STYLES.get(cell.rstrip(), "") if header in {"STATE", ""} else ""

@@ -49,6 +49,7 @@ class Process:
     def __init__(self, words: tuple[str, ...], folder: Path, **options: Any) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOWLET_")}
         environment |= {"PYTHONPATH": str(ROOT), **options.pop("env", {})}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a process that compiles flowlet anew is a slow one
         command = options.pop("command", [sys.executable, "-m", "flowlet"])
         self.popen = subprocess.Popen(
             [*command, *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

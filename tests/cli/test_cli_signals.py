@@ -386,10 +386,11 @@ with DAG("loud"):
         terminal.type(b"\x11")  # Ctrl-Q
         assert terminal.end() == 0
 
-    def test_lists_are_drawn_and_json_is_not(self, write: Any, folder: Path, flowlet: Any) -> None:
+    def test_lists_are_drawn_with_ids_in_one_piece_and_json_is_not(self, write: Any, folder: Path, flowlet: Any) -> None:
         write("good.py", 'with DAG("good"): EmptyOperator(task_id="t")\n')
-        flowlet("run", "good.py")
+        long = "a-run-of-a-name-that-is-longer-than-its-column-would-be-if-a-hundred-had-to-do-" * 2
+        flowlet("run", "good.py", "--run-id", long)
         drawn, plain = Terminal("runs", "list", folder=folder), Terminal("runs", "list", "--json", folder=folder)
         assert (drawn.end(), plain.end()) == (0, 0)
-        assert "\x1b[32m" in drawn.text
+        assert f"good  {long}  \x1b[32msuccess\x1b[0m  " in drawn.text
         assert "\x1b" not in plain.text

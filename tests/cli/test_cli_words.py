@@ -23,6 +23,7 @@ def test_the_first_help_names_every_command_and_every_exit_status(flowlet: Any) 
     assert (done.status, done.err) == (0, "")
     for command in COMMANDS:
         assert re.search(rf"^    {command.words.split()[0]} ", done.out, re.MULTILINE)
+    assert 'With --json an error is JSON on standard output, too: {"error": {"kind", "text", "exit_status", ...}}.' in done.out
     for status in ("0", "1", "2", "3", "4", "70", "74", "130"):
         assert re.search(rf"^  {status} +\S", done.out, re.MULTILINE)
 
