@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from flowlet.operators.sensor import BaseSensorOperator
-from flowlet.worker.accessors import CONN, Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=BaseSensorOperator)
@@ -19,27 +18,6 @@ class LoggingMixin:
     @property
     def log(self) -> logging.Logger:
         return logging.getLogger(f"{type(self).__module__}.{type(self).__qualname__}")
-
-
-class BaseHook(LoggingMixin):
-    """Opens something outside by a connection; subclasses define `get_conn` (Airflow: sdk/bases/hook.py)."""
-
-    def __init__(self, logger_name: str | None = None) -> None:
-        self._logger_name = logger_name
-
-    @classmethod
-    def get_connection(cls, conn_id: str) -> Connection:
-        """The connection of that id; ConnectionNotFound (Airflow's AirflowNotFoundException) if it is not set."""
-        return CONN[conn_id]
-
-    @classmethod
-    async def aget_connection(cls, conn_id: str) -> Connection:
-        """The same for `async def`."""
-        return CONN[conn_id]
-
-    def get_conn(self) -> Any:
-        """What the hook opens."""
-        raise NotImplementedError(f"{type(self).__name__} defines no get_conn()")
 
 
 class BaseOperatorLink:

@@ -32,13 +32,12 @@ _HOMES = """
 .authoring.mapped: MappedOperator
 .authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
-.airflow.classes: get_parsing_context poke_mode_only AirflowPlugin BaseOperatorLink BaseHook LoggingMixin apply_defaults
+.airflow.classes: get_parsing_context poke_mode_only AirflowPlugin BaseOperatorLink LoggingMixin apply_defaults
 .airflow.configuration: conf
 .airflow.dates: days_ago cron_presets
 .airflow.names: version=VERSION
 .airflow.states: State TaskInstanceState DagRunState JobState
 .airflow.timezone: utc utcnow is_localized is_naive make_aware make_naive convert_to_utc coerce_datetime parse datetime
-.airflow.variable: Variable
 .errors: AirflowException=FlowletError AirflowSkipException=SkipTask AirflowFailException=FailTask
 .errors: AirflowSensorTimeout=SensorTimeout AirflowTaskTimeout=TaskTimeout AirflowBadRequest=FlowletError
 .errors: AirflowDagCycleException=DagCycle DuplicateTaskIdFound=DuplicateTaskId ParamValidationError=ParamError
@@ -71,11 +70,14 @@ _HOMES = """
 .runs.states: DagRunType=RunType
 .settings: AirflowConfigException=SettingError
 .timetables: CronTriggerTimetable DeltaTriggerTimetable NullTimetable OnceTimetable ContinuousTimetable
-.worker.accessors: Connection
+.timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
+.timetables: Timetable DagRunInfo DataInterval TimeRestriction
+.worker.connections: BaseHook Connection
 .worker.context: DagRun=ContextDagRun
 .worker.macros: ds_add ds_format ds_format_locale datetime_diff_for_humans
 .worker.secrets: mask_secret
 .worker.task_instance: TaskInstance=RuntimeTaskInstance RuntimeTaskInstance
+.worker.variables: Variable
 builtins: RemovedInAirflow3Warning=DeprecationWarning RemovedInAirflow4Warning=DeprecationWarning
 builtins: AirflowProviderDeprecationWarning=DeprecationWarning
 typing: TaskStateChangeCallback=Any
@@ -96,8 +98,6 @@ _LATER = {
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
     "human in the loop": "HITLOperator HITLEntryOperator HITLBranchOperator ApprovalOperator",
-    "more timetables": "CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable"
-    " EventsTimetable Timetable DagRunInfo DataInterval TimeRestriction",
     "priority strategies": "PriorityWeightStrategy",
     "object storage": "ObjectStoragePath attach get_fs has_fs",
     "a metadata database, which there is none of": "provide_session create_session Session NEW_SESSION Base DagModel"

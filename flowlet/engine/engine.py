@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.engine import rows
 from flowlet.engine.arguments import checked_run_id, conf_text, moment_of
+from flowlet.engine.keeping import Keeping
 from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
-from flowlet.engine.wiring import Wiring
 from flowlet.errors import FlowletError, RunNotFound, TaskNotFound
 from flowlet.scheduler import requests
 from flowlet.scheduler.brain import same_run
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UNSET: Any = object()
 
 
-class Engine(Wiring):
+class Engine(Keeping):
     """Scheduler, executor and store on one loop.
 
         async with Engine("flowlet.db", dags=[etl]) as engine:

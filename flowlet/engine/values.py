@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowlet.engine.kept import Kept
+
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.runs.instances import TaskInstance
@@ -13,12 +15,17 @@ if TYPE_CHECKING:
     from flowlet.store import Store
 
 
-class Values:
-    """The worker's XComReader."""
+class Values(Kept):
+    """The worker's XComReader, and its Vault."""
 
     def __init__(self, brain: Brain, store: Store) -> None:
+        super().__init__(store)
         self._brain = brain
-        self._store = store
+
+    def previous_success(self, dag_id: str, logical_date: int) -> tuple[int | None, int | None, int | None, int | None]:
+        """Data interval, start and end of the latest successful run with an earlier logical date; None without one."""
+        rows = self._store.fetch_now("previous_successful_run", dag_id=dag_id, logical_date=logical_date)
+        return (*rows[0][6:8], *rows[0][11:13]) if rows else (None, None, None, None)
 
     def get(self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> str | None:
         """The value of one task instance, as encoded text, or None."""

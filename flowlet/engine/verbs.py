@@ -65,7 +65,20 @@ async def _ping(engine: Engine) -> Any:
     return {"dags": engine.dags(), "next_due": engine.next_due(), "trouble": engine.trouble}
 
 
+def _as_it_is(verb: str) -> Any:
+    """A verb whose arguments and answer are plain already."""
+
+    async def act(engine: Engine, **args: Any) -> Any:
+        return await getattr(engine, verb)(**args)
+
+    return act
+
+
+_KEEPING = (
+    "set_variable", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
+)  # fmt: skip
 _VERBS: dict[str, Any] = {
+    **{verb: _as_it_is(verb) for verb in _KEEPING},
     "trigger": _trigger, "cancel": _cancel, "pause": _pause, "unpause": _unpause, "set_pool": _set_pool,
     "delete_pool": _delete_pool, "pools": _pools, "why": _why, "prune": _prune, "backup": _backup, "ping": _ping,
 }  # fmt: skip

@@ -22,6 +22,7 @@ from flowlet.scheduler import requests
 from flowlet.scheduler.brain import Brain
 from flowlet.scheduler.loop import Scheduler
 from flowlet.scheduler.upkeep import Keep, Upkeep
+from flowlet.worker import vault
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -83,6 +84,7 @@ class Wiring:
         self._group: Any = None
         self._server: ControlServer | None = None
         self._callbacks: Callbacks | None = None
+        self._values: Values = None  # type: ignore[assignment]  # there is one as soon as it is open
         self.ended = asyncio.Event()
         """Set when the scheduler has ended, by close or by a failure (which `check` raises)."""
         self._closed = False
@@ -112,6 +114,8 @@ class Wiring:
             listeners=self.listeners, call_back=self._call_back,
             upkeep=Upkeep(store, self._keep, self.clock.now(), forget=self._forget_logs),
         )  # fmt: skip
+        self._values.follow(self._scheduler)
+        vault.opened(self._values)
         self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
         self._can_execute = True
@@ -148,6 +152,8 @@ class Wiring:
             if self._worker is not None:
                 self._worker.close()
         finally:
+            if self._values is not None:
+                vault.closed(self._values)
             await store.close()
 
     async def _end_work(self, grace: float) -> None:

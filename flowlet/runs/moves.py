@@ -40,6 +40,25 @@ class DeletePool(NamedTuple):
     name: str
 
 
+class PutSecret(NamedTuple):
+    """A variable or a connection, as it is from now on."""
+
+    kind: str
+    name: str
+    value: str
+    description: str
+
+    def __repr__(self) -> str:
+        return f"PutSecret({self.kind!r}, {self.name!r})"
+
+
+class DeleteSecret(NamedTuple):
+    """Forget it, if it is there."""
+
+    kind: str
+    name: str
+
+
 class AddRun(NamedTuple):
     """A new run. Refused (a conflict) when its run_id or logical date is taken."""
 
@@ -220,6 +239,7 @@ class Moves:
         "archive_attempt",
         "begin_run",
         "delete_pool",
+        "delete_secret",
         "end_run",
         "end_task",
         "index_task",
@@ -227,6 +247,7 @@ class Moves:
         "pause_dag",
         "put_dag",
         "put_pool",
+        "put_secret",
         "put_xcom",
         "release_task",
         "settle_task",
@@ -238,6 +259,8 @@ class Moves:
         self.pause_dag: list[PauseDag] = []
         self.put_pool: list[PutPool] = []
         self.delete_pool: list[DeletePool] = []
+        self.put_secret: list[PutSecret] = []
+        self.delete_secret: list[DeleteSecret] = []
         self.add_run: list[AddRun] = []
         self.add_tasks: list[AddTasks] = []
         self.index_task: list[IndexTask] = []
@@ -259,5 +282,5 @@ class Moves:
             self.end_task or self.start_task or self.add_run or self.end_run or self.settle_task or self.move_cursor
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
-            or self.delete_pool
+            or self.delete_pool or self.put_secret or self.delete_secret
         )  # fmt: skip

@@ -15,7 +15,7 @@ from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
 from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import jumps, registration, reloading, requests, schedules
+from flowlet.scheduler import jumps, keeping, registration, reloading, requests, schedules
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 
@@ -439,6 +439,8 @@ _APPLY: dict[type, Any] = {
     requests.Pause: Brain._pause,
     requests.SetPool: Brain._set_pool,
     requests.DeletePool: Brain._delete_pool,
+    requests.KeepSecret: keeping.keep,
+    requests.ForgetSecret: keeping.forget,
     requests.Note: Brain._note,
     requests.Flush: Brain._flush,
     requests.Interrupt: Brain._interrupt,

@@ -98,6 +98,22 @@ class DeletePool(NamedTuple):
     reply: asyncio.Future[Any] | None = None
 
 
+class KeepSecret(NamedTuple):
+    """A variable or a connection is this from now on."""
+
+    kind: str
+    name: str
+    value: str
+    description: str
+    reply: asyncio.Future[Any] | None = None
+
+
+class ForgetSecret(NamedTuple):
+    kind: str
+    name: str
+    reply: asyncio.Future[Any] | None = None
+
+
 class Note(NamedTuple):
     """Something that is to stand in `events`."""
 

@@ -18,6 +18,12 @@ SELECT name, slots, description, include_deferred FROM pool ORDER BY name;
 -- name: pool
 SELECT name, slots, description, include_deferred FROM pool WHERE name = :name;
 
+-- name: secret
+SELECT value, description FROM secret WHERE kind = :kind AND name = :key;
+
+-- name: secrets
+SELECT name, value, description FROM secret WHERE kind = :kind ORDER BY name;
+
 -- name: max_ids
 -- The ids to go on from: (run, task_instance).
 SELECT coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(id) FROM task_instance), 0);

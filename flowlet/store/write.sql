@@ -36,6 +36,14 @@ ON CONFLICT (name) DO UPDATE SET
 -- name: delete_pool
 DELETE FROM pool WHERE name = ?;
 
+-- name: put_secret
+INSERT INTO secret (kind, name, value, description)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value, description = excluded.description;
+
+-- name: delete_secret.if_there
+DELETE FROM secret WHERE kind = ? AND name = ?;
+
 -- name: add_run
 INSERT INTO run (
     id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,

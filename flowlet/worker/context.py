@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowlet.authoring import spellings
 from flowlet.errors import ParamError
 from flowlet.worker.accessors import CONN, MACROS, VAR
+from flowlet.worker.later import previous_successes
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
@@ -90,7 +91,7 @@ def _moment(micros: int | None) -> datetime | None:
 def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool) -> dict[str, Any]:
     """The context of one attempt, for its body to keep and to write on."""
     run, task = work.run, ti.task
-    shared = run_context(run)
+    shared = run_context(run, work.xcoms)
     context = {
         **shared,
         "ti": ti,
@@ -110,15 +111,15 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
     return context
 
 
-def run_context(run: RunFacts) -> dict[str, Any]:
+def run_context(run: RunFacts, reader: object = None) -> dict[str, Any]:
     """The part of the context that is the same for all attempts of a run; to be copied, not to be written."""
     cached: dict[str, Any] | None = run.cache.get("context")
     if cached is None:
-        cached = run.cache["context"] = _make_run_context(run)
+        cached = run.cache["context"] = _make_run_context(run, reader)
     return cached
 
 
-def _make_run_context(run: RunFacts) -> dict[str, Any]:
+def _make_run_context(run: RunFacts, reader: object) -> dict[str, Any]:
     context = {
         "dag_run": ContextDagRun(run),
         "run_id": run.run_id,
@@ -134,8 +135,7 @@ def _make_run_context(run: RunFacts) -> dict[str, Any]:
         "partition_key": None,
         "partition_date": None,
         "templates_dict": None,
-        "prev_start_date_success": None,
-        "prev_end_date_success": None,
+        **previous_successes(run, reader),
     }
     if run.logical_date is not None:
         context |= _dates(run, run.logical_date)
@@ -158,8 +158,6 @@ def _dates(run: RunFacts, logical_date: int) -> dict[str, Any]:
         "ts": ts,
         "ts_nodash": moment.strftime("%Y%m%dT%H%M%S"),
         "ts_nodash_with_tz": ts.replace("-", "").replace(":", ""),
-        "prev_data_interval_start_success": None,
-        "prev_data_interval_end_success": None,
     }
 
 

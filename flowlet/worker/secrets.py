@@ -83,7 +83,7 @@ class Secrets:
                 self.add(text)
 
     def _add_connection(self, text: str) -> None:
-        from flowlet.worker.accessors import Connection
+        from flowlet.worker.connections import Connection
 
         try:
             Connection("", text)

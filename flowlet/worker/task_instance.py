@@ -127,7 +127,7 @@ class RuntimeTaskInstance:
         """The context's `dag_run`."""
         from flowlet.worker.context import run_context
 
-        return run_context(self._work.run)["dag_run"]
+        return run_context(self._work.run, self._work.xcoms)["dag_run"]
 
     @property
     def hostname(self) -> str:

@@ -14,6 +14,8 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.sandbox import SandboxedEnvironment
 
+from flowlet.worker.later import value_of
+
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.operator import BaseOperator
@@ -81,22 +83,27 @@ def _make_environment(dag: DAG, *, native: bool) -> SandboxedEnvironment:
 
 
 def _ds(moment: datetime | None) -> str | None:
+    moment = value_of(moment)
     return None if moment is None else moment.strftime("%Y-%m-%d")
 
 
 def _ds_nodash(moment: datetime | None) -> str | None:
+    moment = value_of(moment)
     return None if moment is None else moment.strftime("%Y%m%d")
 
 
 def _ts(moment: datetime | None) -> str | None:
+    moment = value_of(moment)
     return None if moment is None else moment.isoformat()
 
 
 def _ts_nodash(moment: datetime | None) -> str | None:
+    moment = value_of(moment)
     return None if moment is None else moment.strftime("%Y%m%dT%H%M%S")
 
 
 def _ts_nodash_with_tz(moment: datetime | None) -> str | None:
+    moment = value_of(moment)
     return None if moment is None else moment.isoformat().replace("-", "").replace(":", "")
 
 

@@ -112,16 +112,17 @@ async def test_what_a_crash_left_of_a_half_made_file_is_made_anew(path: Path) ->
 async def test_an_older_schema_is_migrated_in_one_transaction_each(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await open_and_close(path)
     monkeypatch.setattr(fitness, "MIGRATIONS", (*fitness.MIGRATIONS, "migrations/next.sql"))
-    monkeypatch.setattr(fitness, "VERSION", 2)
+    before, now = fitness.VERSION, fitness.VERSION + 1
+    monkeypatch.setattr(fitness, "VERSION", now)
     monkeypatch.setattr(fitness, "script", lambda _: "CREATE TABLE added (x INTEGER) STRICT;\nCREATE TABLE broken (;\n")
     with pytest.raises(StoreError):
         await open_and_close(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (before,)
         assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'added'").fetchone() == (0,)
     monkeypatch.setattr(fitness, "script", lambda _: "CREATE TABLE added (x INTEGER) STRICT;\n")
     async with await Store.open(path, clock=SystemClock()) as store:
-        assert store.found == [("migrated", "schema version 1 was brought to 2")]
+        assert store.found == [("migrated", f"schema version {before} was brought to {now}")]
 
 
 @pytest.mark.parametrize("call", ["open", "stat"])

@@ -30,7 +30,7 @@ KEY = LogKey("dag", "run", "body", -1, 1)
 def known(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     """A registry of this test's own, for all that asks for one."""
     registry = Secrets()
-    for module in ("secrets", "logs", "reasons", "accessors"):
+    for module in ("secrets", "logs", "reasons", "variables", "connections"):
         monkeypatch.setattr(f"flowlet.worker.{module}.SECRETS", registry)
     assert secrets.SECRETS is registry
     return registry
@@ -190,8 +190,8 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, known: Secrets, run: Run) ->
         BashOperator(task_id="token", bash_command="echo {{ var.value.api_token }}")
     assert run(dag).xcoms == (("return_value", '"here 2 else here"'),)
     assert run(dag, "missing").reason == (
-        "VariableNotFound: variable 'nowhere' is not set: give FLOWLET_VAR_NOWHERE in the environment"
-        " (in the template field 'bash_command')"
+        "VariableNotFound: variable 'nowhere' is not set: give FLOWLET_VAR_NOWHERE in the environment,"
+        " Variable.set('nowhere', ...) or engine.set_variable('nowhere', ...) (in the template field 'bash_command')"
     )
     assert "variable 'place' does not hold JSON" in str(run(dag, "wrong").reason)
     assert run(dag, "token").kind == "succeeded"

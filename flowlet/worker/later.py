@@ -1,0 +1,110 @@
+"""Values of the context that cost a look into the file: looked for when somebody looks at them.
+
+As in Airflow (sdk/execution_time/task_runner.py, `get_template_context`) they stand in the context as proxies:
+`prev_start_date_success` behaves as the datetime that it is, and is false where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flowlet.clock import from_micros
+
+if TYPE_CHECKING:
+    from flowlet.worker.workload import RunFacts
+
+_UNKNOWN: Any = object()
+_NAMES = (
+    "prev_data_interval_start_success", "prev_data_interval_end_success",
+    "prev_start_date_success", "prev_end_date_success",
+)  # fmt: skip
+
+
+class Later:
+    """Stands for a value; `call` gives it, once."""
+
+    __slots__ = ("_later_call", "_later_value")
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        object.__setattr__(self, "_later_call", call)
+        object.__setattr__(self, "_later_value", _UNKNOWN)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"_later_call", "_later_value", "__reduce_ex__", "__deepcopy__"}:
+            return object.__getattribute__(self, name)
+        return getattr(value_of(self), name)
+
+    def __bool__(self) -> bool:
+        return bool(value_of(self))
+
+    def __str__(self) -> str:
+        return str(value_of(self))
+
+    def __repr__(self) -> str:
+        return repr(value_of(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(value_of(self), spec)
+
+    def __hash__(self) -> int:
+        return hash(value_of(self))
+
+    def __eq__(self, other: object) -> bool:
+        return bool(value_of(self) == value_of(other))
+
+    def __lt__(self, other: object) -> bool:
+        return bool(value_of(self) < value_of(other))
+
+    def __le__(self, other: object) -> bool:
+        return bool(value_of(self) <= value_of(other))
+
+    def __gt__(self, other: object) -> bool:
+        return bool(value_of(self) > value_of(other))
+
+    def __ge__(self, other: object) -> bool:
+        return bool(value_of(self) >= value_of(other))
+
+    def __add__(self, other: object) -> Any:
+        return value_of(self) + other
+
+    def __radd__(self, other: object) -> Any:
+        return other + value_of(self)
+
+    def __sub__(self, other: object) -> Any:
+        return value_of(self) - value_of(other)
+
+    def __rsub__(self, other: object) -> Any:
+        return other - value_of(self)
+
+    def __deepcopy__(self, _: object) -> Any:
+        return value_of(self)
+
+    def __reduce_ex__(self, _: object) -> Any:
+        return value_of, (value_of(self),)
+
+
+def value_of(thing: Any) -> Any:
+    """What a proxy stands for; anything else as it is."""
+    if type(thing) is not Later:
+        return thing
+    value = object.__getattribute__(thing, "_later_value")
+    if value is _UNKNOWN:
+        value = object.__getattribute__(thing, "_later_call")()
+        object.__setattr__(thing, "_later_value", value)
+    return value
+
+
+def previous_successes(run: RunFacts, reader: Any) -> dict[str, Any]:
+    """Of the latest successful run with an earlier logical date: data interval, start and end; asked once a run."""
+    look = getattr(reader, "previous_success", None)
+    if run.logical_date is None or look is None:
+        return dict.fromkeys(_NAMES if run.logical_date is not None else _NAMES[2:])
+    found: list[Any] = []
+
+    def moment(place: int) -> Any:
+        if not found:
+            found[:] = look(run.dag_id, run.logical_date)
+        return None if found[place] is None else from_micros(found[place])
+
+    return {name: Later(lambda place=place: moment(place)) for place, name in enumerate(_NAMES)}  # type: ignore[misc]  # a default binds it
