@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from flowlet.authoring.edges import cross_downstream as cross_downstream
     from flowlet.authoring.group import TaskGroup as TaskGroup
     from flowlet.authoring.group_decorator import task_group as task_group
+    from flowlet.authoring.literals import literal as literal
     from flowlet.authoring.operator import BaseOperator as BaseOperator
     from flowlet.authoring.params import Param as Param
+    from flowlet.authoring.params import ParamsDict as ParamsDict
     from flowlet.authoring.rules import TriggerRule as TriggerRule
     from flowlet.authoring.rules import WeightRule as WeightRule
     from flowlet.authoring.setup_teardown import setup as setup
@@ -51,28 +53,48 @@ if TYPE_CHECKING:
     from flowlet.runs.states import RunState as RunState
     from flowlet.runs.states import TaskState as TaskState
     from flowlet.runs.values import register_xcom_type as register_xcom_type
+    from flowlet.timetables import CronDataIntervalTimetable as CronDataIntervalTimetable
     from flowlet.timetables import CronTriggerTimetable as CronTriggerTimetable
+    from flowlet.timetables import DagRunInfo as DagRunInfo
+    from flowlet.timetables import DataInterval as DataInterval
+    from flowlet.timetables import DeltaDataIntervalTimetable as DeltaDataIntervalTimetable
     from flowlet.timetables import DeltaTriggerTimetable as DeltaTriggerTimetable
+    from flowlet.timetables import EventsTimetable as EventsTimetable
+    from flowlet.timetables import MultipleCronTriggerTimetable as MultipleCronTriggerTimetable
+    from flowlet.timetables import TimeRestriction as TimeRestriction
+    from flowlet.timetables import Timetable as Timetable
+    from flowlet.worker.connections import BaseHook as BaseHook
+    from flowlet.worker.connections import Connection as Connection
+    from flowlet.worker.variables import Variable as Variable
 
 _HOMES = {
     "BaseBranchOperator": "operators.branch",
+    "BaseHook": "worker.connections",
     "BaseOperator": "authoring.operator",
     "BaseSensorOperator": "operators.sensor",
     "BashOperator": "operators.bash",
     "BranchPythonOperator": "operators.branch",
+    "Connection": "worker.connections",
+    "CronDataIntervalTimetable": "timetables",
     "CronTriggerTimetable": "timetables",
     "DAG": "authoring.dag",
     "DagError": "errors",
     "DagFileError": "errors",
     "DagRun": "engine.run",
+    "DagRunInfo": "timetables",
+    "DataInterval": "timetables",
+    "DeltaDataIntervalTimetable": "timetables",
     "DeltaTriggerTimetable": "timetables",
     "EmptyOperator": "operators.empty",
     "Engine": "engine.engine",
+    "EventsTimetable": "timetables",
     "FailTask": "errors",
     "FlowletError": "errors",
     "Label": "authoring.edges",
     "LocalExecutor": "executors.local",
+    "MultipleCronTriggerTimetable": "timetables",
     "Param": "authoring.params",
+    "ParamsDict": "authoring.params",
     "PokeReturnValue": "operators.sensor",
     "PythonOperator": "operators.python",
     "PythonSensor": "operators.sensor",
@@ -84,7 +106,10 @@ _HOMES = {
     "StoreOwned": "errors",
     "TaskGroup": "authoring.group",
     "TaskState": "runs.states",
+    "TimeRestriction": "timetables",
+    "Timetable": "timetables",
     "TriggerRule": "authoring.rules",
+    "Variable": "worker.variables",
     "WeightRule": "authoring.rules",
     "XComArg": "authoring.xcom_arg",
     "chain": "authoring.edges",
@@ -92,6 +117,7 @@ _HOMES = {
     "cross_downstream": "authoring.edges",
     "dag": "authoring.dag_decorator",
     "get_current_context": "authoring.context",
+    "literal": "authoring.literals",
     "register_xcom_type": "runs.values",
     "setup": "authoring.setup_teardown",
     "task": "operators.decorators",

@@ -41,7 +41,7 @@ class DagFileError(FlowletError):
         super().__init__("\n".join(f"{file}:{line}: {kind}: {text}" for file, line, kind, text in problems))
 
 
-class ParamError(FlowletError):
+class ParamError(FlowletError, ValueError):
     """A run's parameters do not satisfy their schema or have no value."""
 
 

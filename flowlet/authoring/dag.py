@@ -185,6 +185,12 @@ class DAG:
                 said = "one at a time" if limit == 1 else f"at most {limit} at a time"
                 raise self._refuse(f"schedule {self.timetable.description!r} runs {said}, not {max_active_runs}")
             self.max_active_runs = limit
+        self._check_params()
+
+    def _check_params(self) -> None:
+        """Nobody is there to give a scheduled run its values (Airflow: DAG.validate)."""
+        if self.timetable is None or not self.timetable.can_be_scheduled:
+            return
         try:
             self.params.validate()
         except ParamError as error:
@@ -311,6 +317,7 @@ class DAG:
 
     def _check_rules(self) -> None:
         """fail_fast stops at the first failure, so no task may wait for one (as in Airflow)."""
+        self._check_params()
         for task in self.task_dict.values():
             if task.is_setup:
                 _check_after_setup(task)

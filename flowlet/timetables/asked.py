@@ -41,6 +41,11 @@ class AskedTimetable(Timetable):
         return bool(self._spec.get("periodic", True))
 
     @property
+    def can_be_scheduled(self) -> bool:  # type: ignore[override]  # told by the user's
+        """As the user's class says."""
+        return bool(getattr(self.user, "can_be_scheduled", True))
+
+    @property
     def active_runs_limit(self) -> int | None:  # type: ignore[override]  # told by the user's
         """As the user's class says."""
         return getattr(self.user, "active_runs_limit", None)

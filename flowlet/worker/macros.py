@@ -6,14 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _MODULES = frozenset({"json", "time", "uuid", "dateutil", "yaml"})
-_UNITS = (
-    ("year", 31_536_000),
-    ("month", 2_592_000),
-    ("week", 604_800),
-    ("day", 86_400),
-    ("hour", 3600),
-    ("minute", 60),
-)
 
 
 def find(name: str) -> Any:
@@ -61,21 +53,39 @@ def datetime_diff_for_humans(dt: datetime, since: datetime | None = None) -> str
     """How far from now, or from `since`, in words: `5 minutes ago`, `3 days after`."""
     from flowlet.clock import SystemClock, from_micros
 
-    other = since if since is not None else from_micros(SystemClock().now())
-    seconds = (_aware(dt) - _aware(other)).total_seconds()
-    words = _in_words(abs(seconds))
+    here = _aware(since if since is not None else from_micros(SystemClock().now()))
+    moment = _aware(dt)
+    words = _in_words(min(moment, here), max(moment, here))
     if since is None:
-        return f"in {words}" if seconds > 0 else f"{words} ago"
-    return f"{words} {'after' if seconds > 0 else 'before'}"
+        return f"in {words}" if moment > here else f"{words} ago"
+    return f"{words} {'after' if moment > here else 'before'}"
 
 
-def _in_words(seconds: float) -> str:
-    """The largest unit of which there is at least one."""
-    for unit, size in _UNITS:
-        count = int(seconds // size)
+def _in_words(earlier: datetime, later: datetime) -> str:
+    """The largest unit of the calendar of which there is at least one, rounded up when the next is near.
+
+    So does pendulum, whose words these are: 13 days are two weeks, 345 days a year.
+    """
+    from dateutil.relativedelta import relativedelta
+
+    apart = relativedelta(later.astimezone(UTC), earlier.astimezone(UTC))
+    weeks, days = divmod(apart.days, 7)
+    if apart.years or (apart.months == 11 and apart.days > 15):
+        return _many("year", apart.years + (apart.months > 6) if apart.years else 1)
+    if apart.months:
+        return _many("month", apart.months + (apart.days >= 27))
+    if weeks:
+        return _many("week", weeks + (days > 3))
+    if days:
+        return _many("day", days + (apart.hours >= 22))
+    for unit, count in (("hour", apart.hours), ("minute", apart.minutes)):
         if count:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{int(seconds)} seconds" if seconds > 10 else "a few seconds"
+            return _many(unit, count)
+    return f"{apart.seconds} seconds" if apart.seconds > 10 else "a few seconds"
+
+
+def _many(unit: str, count: int) -> str:
+    return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
 def _aware(moment: datetime) -> datetime:

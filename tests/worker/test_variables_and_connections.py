@@ -184,7 +184,8 @@ async def test_code_outside_of_a_task_asks_the_engine_opened_last() -> None:
 
 
 def log_of(file: Path) -> str:
-    return next(Path(f"{file}.logs").rglob("1.log")).read_text()
+    (log,) = Path(f"{file}.logs").rglob("1.log")
+    return log.read_text()
 
 
 @pytest.mark.anyio
