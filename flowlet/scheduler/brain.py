@@ -336,12 +336,9 @@ class Brain:
         for ti in turn.touched:
             if ti.holds and ti.state != RUNNING:
                 admission.release(ti)
-        while admission.pokes and admission.parallel.free > 0:
-            ti = admission.pokes.pop(0)
-            if ti.state == RUNNING and ti.work is not None:
-                admission.parallel.used += 1
-                self.in_flight += 1
-                turn.poke.append(ti)
+        if admission.pokes:
+            turn.poke += admission.looks()
+            self.in_flight += len(turn.poke)
         for ti in admission.admit(turn.ready):
             plan.start(ti, turn)
             self.in_flight += 1

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from flowlet.runs.states import NONE, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.runs.states import NONE, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
 from flowlet.scheduler.weights import weight_of
 
 if TYPE_CHECKING:
@@ -173,6 +173,19 @@ class Admission:
                 self._pull(parked_at)
         for _, ti, _ in self._queue[:1]:
             ti.blocker = self.parallel
+
+    def looks(self) -> list[TaskInstance]:
+        """Sensors whose next look is due, as far as there is room for it; the others stay in their order."""
+        due, self.pokes, now = self.pokes, [], []
+        for ti in due:
+            if ti.state != RUNNING or ti.work is None:
+                continue
+            if self.parallel.free <= 0 or (self.threads.size == 0 and not ti.run.is_async(ti)):
+                self.pokes.append(ti)
+                continue
+            self.parallel.used += 1
+            now.append(ti)
+        return now
 
     def explain(self, ti: TaskInstance) -> Limit | None:
         """What keeps a released instance from starting."""

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from flowlet import DAG, BashOperator, LocalExecutor, PythonOperator
+from flowlet import DAG, BashOperator, LocalExecutor, PythonOperator, PythonSensor
 from flowlet.executors import watchdog
+from flowlet.testing import VirtualClock
 
 pytestmark = pytest.mark.anyio
 SOON = timedelta(milliseconds=20)
@@ -241,6 +242,33 @@ async def test_at_too_many_abandoned_threads_calls_wait_and_say_why_and_coroutin
         await run.wait()
     assert run.task_states["call"] == "success"
     assert run.task_states["fickle"] == "failed"
+
+
+async def test_at_too_many_abandoned_threads_sensors_do_not_look_until_there_are_fewer(
+    engine_of: Any, book: Any, gate: threading.Event
+) -> None:
+    looked: list[int] = []
+
+    def look() -> bool:
+        looked.append(1)
+        return gate.is_set()
+
+    with DAG("watching") as dag:
+        PythonOperator(task_id="stuck", python_callable=staying(gate), execution_timeout=SOON)
+        PythonSensor(task_id="sensor", python_callable=look, poke_interval=600)
+    executor = LocalExecutor(max_abandoned=1)
+    clock = VirtualClock(0)
+    async with engine_of(dag, executor=executor, clock=clock) as engine:
+        run = await engine.trigger("watching")
+        await until(lambda: "threads_exhausted" in book.kinds() and looked)
+        seen = len(looked)
+        clock.advance(timedelta(hours=1))
+        await until(lambda: engine.brain.admission.pokes)
+        assert len(looked) == seen
+        gate.set()
+        await run.wait()
+    assert run.task_states == {"stuck": "failed", "sensor": "success"}
+    assert len(looked) == seen + 1
 
 
 async def test_the_engine_stops_though_a_thread_does_not(
