@@ -270,6 +270,27 @@ async def test_pools_are_never_exceeded() -> None:
     assert most == 2
 
 
+async def test_looks_of_sensors_that_are_due_together_take_turns_when_parallelism_is_one() -> None:
+    looking, most, looks = 0, 0, 0
+
+    async def look() -> bool:
+        nonlocal looking, most, looks
+        looking, looks = looking + 1, looks + 1
+        most = max(most, looking)
+        for _ in range(3):
+            await asyncio.sleep(0)  # noqa: TID251  lets the others in
+        looking -= 1
+        return looks > 6
+
+    with DAG("watching") as dag:
+        for number in range(3):
+            PythonSensor(task_id=f"sensor_{number}", python_callable=look, poke_interval=60)
+    async with Engine(dags=[dag], parallelism=1, clock=VirtualClock(auto=True)) as engine:
+        run = await (await engine.trigger("watching")).wait()
+    assert run.state == "success"
+    assert most == 1
+
+
 async def test_the_size_given_to_the_default_pool_holds() -> None:
     async with Engine(pools={"default_pool": 5}) as engine:
         assert (await engine.pools())["default_pool"]["slots"] == 5
