@@ -19,6 +19,8 @@ ABSENT = object()
 #: Room: names, each `AirflowsName` or `AirflowsName=FlowletsName`. A leading dot is the package.
 _HOMES = """
 .authoring.context: Context KNOWN_CONTEXT_KEYS=CONTEXT_KEYS get_current_context XCOM_RETURN_KEY=RETURN_KEY
+.authoring.assets: Asset Dataset=Asset AssetAlias DatasetAlias=AssetAlias AssetAll DatasetAll=AssetAll
+.authoring.assets: AssetAny DatasetAny=AssetAny AssetAccessControl Metadata
 .authoring.calls: determine_kwargs
 .authoring.dag: DAG
 .authoring.dag_decorator: dag
@@ -46,6 +48,7 @@ _HOMES = """
 .errors: AirflowNotFoundException=ConnectionNotFound AirflowRuntimeError=FlowletError SerializationError=XComError
 .errors: XComForMappingNotPushed UnmappableXComTypePushed UnmappableXComLengthPushed
 .errors: AirflowOptionalProviderFeatureException=FlowletError
+.operators.asset_decorator: asset
 .operators.bash: BashOperator
 .operators.branch: BaseBranchOperator BranchMixIn BranchPythonOperator
 .operators.decorators: task
@@ -69,6 +72,9 @@ _HOMES = """
 .operators.skipping: SkipMixin
 .runs.states: DagRunType=RunType
 .settings: AirflowConfigException=SettingError
+.timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
+.timetables: Timetable DagRunInfo DataInterval TimeRestriction
+.timetables.assets: AssetOrTimeSchedule DatasetOrTimeSchedule=AssetOrTimeSchedule
 .timetables: CronTriggerTimetable DeltaTriggerTimetable NullTimetable OnceTimetable ContinuousTimetable
 .timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
 .timetables: Timetable DagRunInfo DataInterval TimeRestriction
@@ -85,8 +91,7 @@ typing: TaskStateChangeCallback=Any
 
 #: What flowlet does not have, by the feature that would bring it: said when one of these is imported.
 _LATER = {
-    "assets": "Asset Dataset AssetAlias DatasetAlias AssetAll AssetAny DatasetAll DatasetAny AssetWatcher Metadata asset"
-    " AssetAccessControl AssetOrTimeSchedule DatasetOrTimeSchedule AssetRef AssetUniqueKey expand_alias_to_datasets",
+    "asset watchers": "AssetWatcher",
     "asset partitions": "AllowedKeyMapper ChainMapper FanOutMapper FixedKeyMapper IdentityMapper PartitionMapper"
     " ProductMapper RollupMapper SegmentWindow StartOfDayMapper StartOfHourMapper StartOfMonthMapper"
     " StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper Window DayWindow HourWindow MonthWindow QuarterWindow"

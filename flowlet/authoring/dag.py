@@ -179,6 +179,8 @@ class DAG:
 
         where = f"DAG {self.dag_id!r}, {self._where}"
         self.timetable = timetable_for(schedule, timezone=self.timezone_name, where=where)
+        if self.timetable.description.startswith("Asset"):
+            self._warn_of_assets()
         limit = self.timetable.active_runs_limit
         if limit is not None:
             if max_active_runs is not None and self.max_active_runs > limit:
@@ -195,6 +197,18 @@ class DAG:
             self.params.validate()
         except ParamError as error:
             raise self._refuse(f"a DAG with a schedule needs valid defaults: {error}") from None
+
+    def _warn_of_assets(self) -> None:
+        """Nobody shall wait for runs that do not come."""
+        import warnings
+
+        text = (
+            f"DAG {self.dag_id!r} is scheduled by assets: this version of flowlet makes no runs by asset events,"
+            " trigger them"
+        )
+        site = self._site
+        place = ("<unknown>", 1) if site is None else (site[0].co_filename, places.line_of(site))
+        warnings.warn_explicit(text, UserWarning, *place)
 
     # -- tasks ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from flowlet.errors import TaskNotFound
 from flowlet.runs.instances import is_active
 from flowlet.runs.states import RunState, TaskState
 from flowlet.runs.values import decode, plain
+from flowlet.worker.assets import as_json
 
 if TYPE_CHECKING:
     from flowlet.engine.engine import Engine
@@ -117,6 +118,7 @@ class DagRun:
             "errors": {ti.key: list(ti.errors) for ti in run.known_instances if ti.errors},
             "reasons": {ti.key: ti.reason for ti in run.known_instances if ti.reason},
             "map_labels": {ti.key: ti.label for ti in run.known_instances if ti.label is not None},
+            "asset_events": [] if run.facts is None else as_json(run.facts),
             "triggered_runs": [] if run.facts is None else triggered_by(run.facts),
             "xcoms": {f"{ti.key}:{key}": plain(text) for ti in run.known_instances for key, text in ti.xcoms or ()},
         }

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from flowlet.authoring.assets import Metadata
 from flowlet.authoring.calls import is_generator_function
 from flowlet.authoring.context import get_current_context
 
@@ -36,12 +37,15 @@ async def awaited(result: Any) -> Any:
 
 
 def _exhaust(generator: Generator[Any, Any, Any]) -> Any:
-    """What the generator returns. What it yields is nothing to anybody, and is said so."""
+    """What the generator returns. Metadata is about an outlet; what else it yields is nothing to anybody, and is said so."""
     while True:
         try:
             stray = next(generator)
         except StopIteration as end:
             return end.value
+        if isinstance(stray, Metadata):
+            get_current_context()["outlet_events"].take(stray)
+            continue
         get_current_context()["ti"].log.warning("Ignoring what the task yielded, of type %s", type(stray).__name__)
 
 

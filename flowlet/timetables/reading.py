@@ -11,6 +11,7 @@ from flowlet.clock import from_micros
 from flowlet.errors import TimetableError
 from flowlet.timetables.aperiodic import ContinuousTimetable, NullTimetable, OnceTimetable
 from flowlet.timetables.asked import AskedTimetable
+from flowlet.timetables.assets import AssetOrTimeSchedule, AssetTriggeredTimetable, expression_of
 from flowlet.timetables.base import Timetable
 from flowlet.timetables.cron_trigger import CronTriggerTimetable, MultipleCronTriggerTimetable, age_from_json
 from flowlet.timetables.data_intervals import CronDataIntervalTimetable, DeltaDataIntervalTimetable
@@ -38,6 +39,8 @@ def _read(schedule: Any, timezone: Any) -> Timetable:
         return NullTimetable()
     if _is_timetable(schedule):
         return _of_object(schedule)
+    if hasattr(schedule, "as_expression") or isinstance(schedule, (list, tuple, set)):
+        return AssetTriggeredTimetable(expression_of(schedule))
     if isinstance(schedule, str):
         word = _WORDS.get(schedule.strip().lower())
         return word() if word else _interval_or_trigger(CronDataIntervalTimetable, CronTriggerTimetable)(schedule, timezone)
@@ -126,11 +129,15 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Timetable]] = {
     "delta": _delta,
     "delta_interval": lambda spec: DeltaDataIntervalTimetable(from_json(spec["delta"])),
     "events": _events,
+    "assets": lambda spec: AssetTriggeredTimetable(spec["condition"]),
+    "assets_or_time": lambda spec: AssetOrTimeSchedule(
+        timetable=timetable_from_spec(spec["timetable"]), assets=spec["condition"]
+    ),
     "asked": lambda spec: AskedTimetable(None, dict(spec)),
 }
 
 #: Whatever is derived from these is a class of somebody's own.
 _OURS = frozenset({
-    ContinuousTimetable, CronDataIntervalTimetable, CronTriggerTimetable, DeltaDataIntervalTimetable,
+    AssetOrTimeSchedule, AssetTriggeredTimetable, ContinuousTimetable, CronDataIntervalTimetable, CronTriggerTimetable, DeltaDataIntervalTimetable,
     DeltaTriggerTimetable, EventsTimetable, MultipleCronTriggerTimetable, NullTimetable, OnceTimetable,
 })  # fmt: skip

@@ -176,6 +176,10 @@ class Attempt:
                 for key, value in as_mapping(result).items():
                     ti.xcom_push(key, value)
             ti.xcom_push(RETURN_KEY, result)
+        if task.outlets:
+            from flowlet.worker.assets import record
+
+            record(task, ti, self.work.run, self.context["outlet_events"])
         outcome = Outcome("succeeded", tuple(ti._pushed.items()), ti._skips)
         if self.work.task.is_map_source:
             outcome.length = self._length(result)

@@ -106,6 +106,11 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
         "outlets": task.outlets,
         "task_instance_key_str": f"{run.dag_id}__{task.task_id}__{shared.get('ds_nodash', run.run_id)}",
     }
+    if task.outlets or task.inlets:
+        from flowlet.worker.assets import InletEvents, OutletEvents
+
+        context["outlet_events"] = OutletEvents(task.outlets)
+        context["inlet_events"] = InletEvents(run)
     if test_mode:
         context["test_mode"] = True
     return context
