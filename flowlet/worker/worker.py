@@ -32,7 +32,7 @@ class Recipe:
         self.plan = plan_rendering(task)
         self.types = KnownTypes(task)
         self.is_async = task.is_async
-        self.plain = task.is_plain_call and not task.outlets and (self.plan is None or self.plan.needs_only_outputs) and not _calls_back(task)
+        self.plain = task.is_plain_call and (self.plan is None or self.plan.needs_only_outputs) and not _calls_back(task)
 
 
 def _calls_back(task: BaseOperator) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowlet import DAG, BashOperator, CronTriggerTimetable, DagError, Engine, task
+from flowlet import DAG, BashOperator, CronTriggerTimetable, DagError, Engine, PythonOperator, task
 from flowlet.authoring.assets import Asset, AssetAlias, AssetAll, AssetAny, AssetRef, Metadata
 from flowlet.clock import VirtualClock
 from flowlet.operators.asset_decorator import asset
@@ -61,7 +61,8 @@ def test_a_task_that_succeeds_leaves_an_event_of_each_outlet(run: Run) -> None:
         BashOperator(task_id="write", bash_command="true", outlets=[ORDERS, Asset("x")])
         BashOperator(task_id="fail", bash_command="exit 1", outlets=[ORDERS])
         BashOperator(task_id="skip", bash_command="exit 99", outlets=[ORDERS])
-    assert events(run(dag)) == [("s3://lake/orders", "write", {}), ("x", "write", {})]
+        PythonOperator(task_id="call", python_callable=lambda: None, outlets=[Asset("y")])
+    assert events(run(dag)) == [("s3://lake/orders", "write", {}), ("x", "write", {}), ("y", "call", {})]
 
 
 def test_a_retry_leaves_one_event(run: Run) -> None:

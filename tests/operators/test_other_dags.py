@@ -157,6 +157,14 @@ async def test_the_date_may_be_another() -> None:
 
 
 @pytest.mark.anyio
+async def test_all_dates_and_all_tasks_must_be_met() -> None:
+    one_is_missing = waiting(execution_date_fn=lambda date: [date, date - timedelta(days=1)])
+    assert (await after(target(), one_is_missing))["state"] == "failed"
+    one_has_failed = waiting(external_task_ids=["greet", "load.work"])
+    assert (await after(target(_fail), one_has_failed))["state"] == "failed"
+
+
+@pytest.mark.anyio
 async def test_states_that_are_waited_for_failed_at_and_skipped_by() -> None:
     async def became(body: Callable[..., Any], **arguments: Any) -> str:
         story = await after(target(body), waiting(external_task_id="load.work", **arguments))

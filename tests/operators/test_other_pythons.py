@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import zipfile
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,27 @@ def test_arguments_go_over_and_the_result_comes_back(run: Run) -> None:
     assert (value["sum"], value["ds"]) == (3, "2026-01-01")
     assert "2026-02-04" in str(value["next"])
     assert "2026-01-01T00:00:00+00:00" in str(value["at"])
+
+
+def test_moments_and_spans_come_back_as_what_they_were(run: Run) -> None:
+    def give(at, span):
+        return [at, at.date(), at.time(), span * 2]
+
+    with DAG("other") as dag:
+
+        @task
+        def take(values: Any) -> Any:
+            return [repr(value) for value in values]
+
+        arguments = {"at": datetime(2026, 1, 2, 3, tzinfo=UTC), "span": timedelta(hours=1)}
+        given = ExternalPythonOperator(
+            task_id="give", python=sys.executable, python_callable=give, op_kwargs=arguments
+        )
+        take(given.output)
+    assert run(dag).xcom("take") == [
+        "datetime.datetime(2026, 1, 2, 3, 0, tzinfo=datetime.timezone.utc)", "datetime.date(2026, 1, 2)",
+        "datetime.time(3, 0)", "datetime.timedelta(seconds=7200)",
+    ]  # fmt: skip
 
 
 def test_string_args_are_a_global_there(run: Run) -> None:
