@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from flowlet.authoring.rules import WeightRule as WeightRule
     from flowlet.authoring.setup_teardown import setup as setup
     from flowlet.authoring.setup_teardown import teardown as teardown
+    from flowlet.authoring.triggers import BaseTrigger as BaseTrigger
+    from flowlet.authoring.triggers import TriggerEvent as TriggerEvent
     from flowlet.authoring.xcom_arg import XComArg as XComArg
     from flowlet.engine.engine import Engine as Engine
     from flowlet.engine.run import DagRun as DagRun
@@ -72,6 +74,7 @@ _HOMES = {
     "BaseHook": "worker.connections",
     "BaseOperator": "authoring.operator",
     "BaseSensorOperator": "operators.sensor",
+    "BaseTrigger": "authoring.triggers",
     "BashOperator": "operators.bash",
     "BranchPythonOperator": "operators.branch",
     "Connection": "worker.connections",
@@ -108,6 +111,7 @@ _HOMES = {
     "TaskState": "runs.states",
     "TimeRestriction": "timetables",
     "Timetable": "timetables",
+    "TriggerEvent": "authoring.triggers",
     "TriggerRule": "authoring.rules",
     "Variable": "worker.variables",
     "WeightRule": "authoring.rules",

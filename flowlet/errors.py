@@ -111,6 +111,14 @@ class SensorTimeout(FlowletError):
     """A sensor did not see what it waits for within its `timeout`; not retried."""
 
 
+class TaskDeferralError(FlowletError):
+    """What a deferred task waited for failed (Airflow's name)."""
+
+
+class TaskDeferralTimeout(FlowletError):
+    """What a deferred task waited for did not come in time (Airflow's name)."""
+
+
 class PokeAgain(FlowletError):
     """Raised by a sensor that does not see yet what it waits for: it is executed again later."""
 

@@ -9,9 +9,12 @@ from flowlet.authoring.context import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping
+    from datetime import timedelta
     from logging import Logger
+    from typing import NoReturn
 
     from flowlet.authoring.context import Context
+    from flowlet.authoring.triggers import BaseTrigger
 
 
 class Work:
@@ -55,6 +58,38 @@ class Work:
     async def aexecute(self, context: Context) -> Any:
         """The work of an operator whose `is_async` is true."""
         raise NotImplementedError(f"{type(self).__name__} defines no aexecute()")
+
+    def defer(
+        self,
+        *,
+        trigger: BaseTrigger,
+        method_name: str | None,
+        kwargs: Mapping[str, Any] | None = None,
+        timeout: timedelta | float | None = None,
+    ) -> NoReturn:
+        """Let go of everything until `trigger` fires; then `method_name(context, event=payload, **kwargs)` is
+        called of a fresh copy of the operator, in the same try. It may be `async def`.
+
+        After `timeout` (a timedelta or seconds) TaskDeferralTimeout is raised instead of the call, and
+        TaskDeferralError if the trigger fails. What was pushed to XCom stays; all else of the attempt is gone.
+        `method_name` may be None if the trigger ends the task itself. Nothing of the wait is stored: if the
+        process ends meanwhile, the attempt ends as interrupted, without counting as a try, and the task begins
+        again from `execute` at the next start. execution_timeout limits each call, not the wait.
+        """
+        from flowlet.authoring.triggers import TaskDeferred
+
+        raise TaskDeferred(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
+
+    def resume_execution(self, next_method: str | None, next_kwargs: Mapping[str, Any] | None, context: Context) -> Any:
+        """Called instead of `execute` when the task goes on: by its method, or to be told why it cannot."""
+        from flowlet.authoring.triggers import TRIGGER_FAILED
+
+        arguments = next_kwargs or {}
+        if next_method == TRIGGER_FAILED:
+            raise arguments["error"]
+        if next_method is None:
+            raise TypeError(f"{type(self).__name__} deferred without a method_name, and its trigger did not end it")
+        return getattr(self, next_method)(context, **arguments)
 
     @property
     def log(self) -> Logger:

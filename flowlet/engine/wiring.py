@@ -17,6 +17,7 @@ from flowlet.engine.callbacks import MAY_TAKE, Callbacks
 from flowlet.engine.shield import to_the_end
 from flowlet.engine.values import Values
 from flowlet.errors import EngineClosed, FlowletError
+from flowlet.executors.triggerer import Triggerer
 from flowlet.registry.registry import Registry
 from flowlet.scheduler import requests
 from flowlet.scheduler.brain import Brain
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from flowlet.executors.base import Executor
     from flowlet.executors.watchdog import Stall
     from flowlet.store import Store
+    from flowlet.worker.deferral import Deferral
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Runs, Workload
 
@@ -109,14 +111,15 @@ class Wiring:
         self.executor = self._make_executor()
         self.brain = await self._make_brain(store)
         self._values = Values(self.brain, store)
+        self._worker = self._make_worker(store)
+        self._triggerer = Triggerer(self._worker, self._fired)
         self._scheduler = Scheduler(
             brain=self.brain, store=store, executor=self.executor, clock=self.clock, xcoms=self._values,
             listeners=self.listeners, call_back=self._call_back,
-            upkeep=Upkeep(store, self._keep, self.clock.now(), forget=self._forget_logs),
+            upkeep=Upkeep(store, self._keep, self.clock.now(), forget=self._forget_logs), triggerer=self._triggerer,
         )  # fmt: skip
         self._values.follow(self._scheduler)
         vault.opened(self._values)
-        self._worker = self._make_worker(store)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
         self._can_execute = True
         self.executor.on_stall, self.executor.on_short = self._stalled, self._scheduler.wake
@@ -159,6 +162,7 @@ class Wiring:
     async def _end_work(self, grace: float) -> None:
         assert self._scheduler is not None  # noqa: S101  made before the group
         self._scheduler.drain()
+        await self._triggerer.close()
         await self.executor.close(grace)
         if self._callbacks is not None:
             await self._callbacks.end(self._scheduler.catch_up, min(MAY_TAKE, max(self._grace, 1.0)))
@@ -280,6 +284,10 @@ class Wiring:
         """From any thread."""
         assert self._scheduler is not None  # noqa: S101  opened
         self._loop.call_soon_threadsafe(self._scheduler.post, requests.Note(kind, text, work.key))
+
+    def _fired(self, deferral: Deferral) -> None:
+        assert self._scheduler is not None  # noqa: S101  opened
+        self._scheduler.post(requests.Fired(deferral))
 
     def _stalled(self, stall: Stall) -> None:
         assert self._scheduler is not None  # noqa: S101  opened

@@ -125,7 +125,7 @@ class LocalExecutor(Executor):
             attempt.timer = self._loop.call_later(limit.total_seconds(), self._time_out, attempt)
         self._watchdog.look()
         attempt.recipe = self._worker.recipe_of(task)
-        if attempt.recipe.is_async:
+        if attempt.recipe.is_async if attempt.work.resume is None else attempt.is_async:
             attempt.scope = scope = copy_context()
             # In no task group: one would wait for ever for a coroutine that swallows its cancellation.
             attempt.handle = asyncio.Task(self._run(attempt), loop=self._loop, name=task.task_id, context=scope)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet import settings
@@ -14,7 +15,15 @@ from flowlet.authoring.arguments import LONGEST
 from flowlet.authoring.calls import is_coroutine_function
 from flowlet.authoring.operator import BaseOperator
 from flowlet.clock import SECOND
-from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
+from flowlet.errors import (
+    FailTask,
+    FlowletError,
+    PokeAgain,
+    SensorTimeout,
+    SkipTask,
+    TaskDeferralTimeout,
+    TaskTimeout,
+)
 from flowlet.operators import backoff
 from flowlet.operators.python import call_arguments, keep_call
 from flowlet.operators.results import awaited, awaited_here
@@ -165,6 +174,28 @@ class BaseSensorOperator(BaseOperator):
         if rule is None:
             raise error
         raise SkipTask(f"{rule}: {type(error).__name__}: {error}") from error
+
+    def resume_execution(self, next_method: str | None, next_kwargs: Mapping[str, Any] | None, context: Context) -> Any:
+        """A sensor that defers ends as one that pokes: its timeout is SensorTimeout, and soft_fail and never_fail hold."""
+        try:
+            result = super().resume_execution(next_method, next_kwargs, context)
+        except Exception as error:
+            raise self._after_wait(error) from error
+        return self._resume_on_loop(result) if isinstance(result, CoroutineType) else result
+
+    async def _resume_on_loop(self, result: CoroutineType[Any, Any, Any]) -> Any:
+        try:
+            return await result
+        except Exception as error:
+            raise self._after_wait(error) from error
+
+    def _after_wait(self, error: Exception) -> Exception:
+        """What an error of the wait, or of going on after it, comes to (Airflow: `BaseSensorOperator.resume_execution`)."""
+        if isinstance(error, SkipTask):
+            return error
+        end = SensorTimeout(str(error)) if isinstance(error, TaskDeferralTimeout) else error
+        rule = "soft_fail" if self.soft_fail and isinstance(end, FlowletError) else "never_fail" if self.never_fail else None
+        return end if rule is None else SkipTask(f"{rule}: {type(end).__name__}: {end}")
 
     def skips_by(self, error: Exception) -> str | None:
         """The argument by which this error of a look makes a skip; None if it fails the sensor."""

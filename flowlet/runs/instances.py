@@ -55,6 +55,8 @@ class TaskInstance:
     """(key, encoded text) that the last attempt left; None: they stand in the file."""
     work: Any = None
     """The workload of the attempt that is running."""
+    deferral: Any = None
+    """What it waits for while it is deferred, and how it goes on after that (the worker's)."""
     instances: list[TaskInstance] | None = None
     """Of a mapped task that has been expanded, on the one that stood for it before: all of them, itself first."""
     length: int | None = None

@@ -153,6 +153,17 @@ class ReleaseTask(NamedTuple):
     try_number: int
 
 
+class InterruptTask(NamedTuple):
+    """deferred or awaiting_input -> scheduled: what the attempt waited for went with its process."""
+
+    id: int
+    try_number: int
+    expected: str
+    reason: str
+    ended_at: int
+    max_tries: int
+
+
 class SettleTask(NamedTuple):
     """Any move that no attempt made: to scheduled, skipped, upstream_failed, removed, success (bodyless), none."""
 
@@ -243,6 +254,7 @@ class Moves:
         "end_run",
         "end_task",
         "index_task",
+        "interrupt_task",
         "move_cursor",
         "pause_dag",
         "put_dag",
@@ -269,6 +281,7 @@ class Moves:
         self.end_task: list[EndTask] = []
         self.put_xcom: list[PutXCom] = []
         self.release_task: list[ReleaseTask] = []
+        self.interrupt_task: list[InterruptTask] = []
         self.settle_task: list[SettleTask] = []
         self.archive_attempt: list[ArchiveAttempt] = []
         self.start_task: list[StartTask] = []
@@ -282,5 +295,5 @@ class Moves:
             self.end_task or self.start_task or self.add_run or self.end_run or self.settle_task or self.move_cursor
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
-            or self.delete_pool or self.put_secret or self.delete_secret
+            or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task
         )  # fmt: skip

@@ -26,6 +26,7 @@ from flowlet.runs.moves import (
     BeginRun,
     EndRun,
     EndTask,
+    InterruptTask,
     PutXCom,
     ReleaseTask,
     SettleTask,
@@ -149,7 +150,10 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
         ended_at = ti.ended_at = max(turn.now, ti.started_at or 0)
         ti.wake_at = None
         if ti.try_number and ti.outcome is None:
-            ti.outcome = "cancelled"  # as settle_task has it: the attempt of a sensor between two looks
+            ti.outcome = "cancelled"  # as settle_task has it: the attempt of a sensor between two looks, of a deferred task
+            if ti.deferral is not None:
+                turn.drop.append(ti.deferral)
+                ti.deferral = None
         _leave(ti)
     turn.moves.settle_task.append(SettleTask(ti.id, expected, state, reason, ti.queued_at, ended_at))
     turn.touched.append(ti)
@@ -255,12 +259,21 @@ def interrupt(
     return None
 
 
-def put_off(ti: TaskInstance, until: int, turn: Turn) -> None:
-    """A sensor in reschedule mode lets go of everything until it is due."""
-    ti.state, ti.wake_at = UP_FOR_RESCHEDULE, until
-    turn.moves.release_task.append(ReleaseTask(UP_FOR_RESCHEDULE, until, ti.id, ti.try_number))
+def put_off(ti: TaskInstance, until: int | None, turn: Turn, *, state: str = UP_FOR_RESCHEDULE) -> None:
+    """A sensor in reschedule mode, or a task that defers, lets go of everything until it is due."""
+    ti.state, ti.wake_at = state, until
+    turn.moves.release_task.append(ReleaseTask(state, until, ti.id, ti.try_number))
     turn.touched.append(ti)
     turn.wake.append(ti)
+
+
+def begin_again(ti: TaskInstance, reason: str, turn: Turn) -> None:
+    """What a deferred task waited for went away with the process: it starts again, as a try that does not count."""
+    ti.max_tries += 1
+    turn.moves.interrupt_task.append(InterruptTask(ti.id, ti.try_number, ti.state, reason, turn.now, ti.max_tries))
+    ti.state, ti.outcome, ti.reason, ti.wake_at = SCHEDULED, "interrupted", reason, None
+    turn.touched.append(ti)
+    turn.ready.append(ti)
 
 
 # -- what follows for others -------------------------------------------------------------------------

@@ -68,6 +68,8 @@ UPSTREAM_FAILED: Final = TaskState.UPSTREAM_FAILED.value
 REMOVED: Final = TaskState.REMOVED.value
 UP_FOR_RETRY: Final = TaskState.UP_FOR_RETRY.value
 UP_FOR_RESCHEDULE: Final = TaskState.UP_FOR_RESCHEDULE.value
+DEFERRED: Final = TaskState.DEFERRED.value
+AWAITING_INPUT: Final = TaskState.AWAITING_INPUT.value
 
 _T = TaskState
 

@@ -18,7 +18,7 @@ def _nobody_reserves(count: int) -> int:
 class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
-    __slots__ = ("callbacks", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs", "start", "stop", "touched", "wake")
+    __slots__ = ("callbacks", "defer", "drop", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs", "start", "stop", "touched", "wake")
 
     def __init__(self, now: int, reserve: Callable[[int], int] | None = None) -> None:
         self.now = now
@@ -37,6 +37,10 @@ class Turn:
         """Start after the commit."""
         self.poke: list[TaskInstance] = []
         """Sensors between two pokes: go on, nothing to write."""
+        self.defer: list[TaskInstance] = []
+        """Their triggers are to run after the commit."""
+        self.drop: list[Any] = []
+        """Deferrals for which nobody waits any more."""
         self.stop: list[Any] = []
         """Workloads to cancel after the commit."""
         self.over: list[ActiveRun] = []

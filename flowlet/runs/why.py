@@ -8,6 +8,8 @@ from flowlet.clock import iso
 from flowlet.runs.mapping import parents
 from flowlet.runs.plan import date_is_met, past_is_met
 from flowlet.runs.states import (
+    AWAITING_INPUT,
+    DEFERRED,
     FAILED,
     QUEUED,
     REMOVED,
@@ -71,6 +73,8 @@ def why(ti: TaskInstance) -> str:
         return f"waiting for try {ti.try_number + 1} of {ti.max_tries + 1}, due at {_at(ti.wake_at)}"
     if state == UP_FOR_RESCHEDULE:
         return f"the sensor looks again at {_at(ti.wake_at)}"
+    if state in (DEFERRED, AWAITING_INPUT):
+        return _deferred(ti)
     if state == SCHEDULED or ti.released:
         return "waiting for a slot: " + str(ti.blocker) if ti.blocker is not None else "ready to start"
     return date_is_met(ti) or (past_is_met(ti) if _rule_has_spoken(ti) else None) or _upstreams(ti)
@@ -126,6 +130,13 @@ def _running(ti: TaskInstance) -> str:
     if ti.wake_at is not None:
         return f"running (try {ti.try_number}): the sensor looks again at {_at(ti.wake_at)}"
     return f"running (try {ti.try_number}) since {_at(ti.started_at)}"
+
+
+def _deferred(ti: TaskInstance) -> str:
+    """What it waits for is known to the process that runs it only."""
+    what = str(ti.deferral or ("its trigger" if ti.state == DEFERRED else "an answer"))
+    at_the_latest = "" if ti.wake_at is None else f", until {_at(ti.wake_at)} at the latest"
+    return f"{ti.state} (try {ti.try_number}): waiting for {what}{at_the_latest}"
 
 
 def _rule_has_spoken(ti: TaskInstance) -> bool:

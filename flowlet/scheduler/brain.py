@@ -12,7 +12,16 @@ from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
 from flowlet.runs import plan
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
-from flowlet.runs.states import FAILED, QUEUED, RUNNING, TERMINAL, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.runs.states import (
+    AWAITING_INPUT,
+    DEFERRED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    TERMINAL,
+    UP_FOR_RESCHEDULE,
+    UP_FOR_RETRY,
+)
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
 from flowlet.scheduler import jumps, keeping, registration, reloading, requests, schedules
@@ -23,8 +32,8 @@ if TYPE_CHECKING:
     from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
 
-_OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "release_task", "archive_attempt"})
-_DUE = frozenset({UP_FOR_RETRY, UP_FOR_RESCHEDULE, RUNNING})
+_OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "release_task", "interrupt_task", "archive_attempt"})
+_DUE = frozenset({UP_FOR_RETRY, UP_FOR_RESCHEDULE, RUNNING, DEFERRED, AWAITING_INPUT})
 
 
 class Brain:
@@ -120,6 +129,9 @@ class Brain:
                 ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, xcoms=outcome.xcoms
             )
             called = "retry" if again else "failure"
+        elif kind == "deferred":
+            self._defer(ti, outcome, turn)
+            return
         else:
             plan.interrupt(ti, outcome.reason or "the engine stopped", turn, crashed=False)
             return
@@ -135,6 +147,24 @@ class Brain:
         ti.work.resume = outcome.resume
         ti.wake_at = outcome.until
         turn.wake.append(ti)
+
+    def _defer(self, ti: TaskInstance, outcome: Any, turn: Turn) -> None:
+        """It holds nothing until its trigger fires; one that waits for a moment only is a timer here."""
+        ti.deferral = outcome.resume
+        plan.put_off(ti, outcome.until, turn, state=DEFERRED)
+        if ti.deferral.moment is None:
+            turn.defer.append(ti)
+
+    def _fired(self, request: requests.Fired, turn: Turn) -> None:
+        deferral = request.deferral
+        ti: TaskInstance = deferral.work.key
+        if ti.deferral is deferral and ti.state == DEFERRED:
+            self._go_on(ti, turn)
+
+    def _go_on(self, ti: TaskInstance, turn: Turn) -> None:
+        """A deferred task knows what became of its wait."""
+        ti.wake_at = None
+        turn.ready.append(ti)
 
     def _discarded(self, request: requests.Discarded, turn: Turn) -> None:
         work, outcome = request
@@ -326,6 +356,10 @@ class Brain:
         if ti.state == RUNNING:
             ti.wake_at = None
             self.admission.pokes.append(ti)
+        elif ti.deferral is not None:
+            ti.deferral.fall_due()
+            turn.drop.append(ti.deferral)
+            self._go_on(ti, turn)
         else:
             turn.ready.append(ti)
 
@@ -430,6 +464,7 @@ def manual_run_id(date: int | None, now: int) -> str:
 
 _APPLY: dict[type, Any] = {
     requests.Discarded: Brain._discarded,
+    requests.Fired: Brain._fired,
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,
     requests.Cancel: Brain._cancel,

@@ -96,8 +96,13 @@ def _add(run: ActiveRun, ti: TaskInstance, turn: Turn) -> None:
     )
 
 
+def _goes_on(ti: TaskInstance) -> bool:
+    """It was deferred, and what it waited for came in this very turn."""
+    return ti.deferral is not None and ti.deferral.event is not None
+
+
 def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
-    turn.ready += [ti for ti in run.instances if ti.state in _ABOUT_TO_START]
+    turn.ready += [ti for ti in run.instances if ti.state in _ABOUT_TO_START or _goes_on(ti)]
     timeout = run.spec.dagrun_timeout
     if timeout is None or run.started_at is None:
         run.times_out_at = None

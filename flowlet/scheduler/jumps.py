@@ -35,9 +35,19 @@ def _shift(brain: Brain, run: ActiveRun, moved: int, turn: Turn) -> None:
             ti.started_at += moved
         elif ti.state == RUNNING and ti.work is not None:
             ti.work.started_at += moved
-        if moved < 0 and ti.wake_at is not None:  # a clock that went ahead lets it look sooner, which harms nobody
+        if ti.deferral is not None:
+            _shift_wait(ti, moved, turn)
+        elif moved < 0 and ti.wake_at is not None:  # a clock that went ahead lets it look sooner, which harms nobody
             ti.wake_at += moved
             turn.wake.append(ti)
+
+
+def _shift_wait(ti: TaskInstance, moved: int, turn: Turn) -> None:
+    """A deferred task waits for a moment, which is where it was, or for an amount of time."""
+    ti.deferral.shift(moved)
+    if ti.wake_at is not None:
+        ti.wake_at = ti.deferral.due_at
+        turn.wake.append(ti)
 
 
 def put_right(ti: TaskInstance, now: int) -> None:

@@ -12,7 +12,15 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from flowlet.runs.states import NONE, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.runs.states import (
+    AWAITING_INPUT,
+    DEFERRED,
+    NONE,
+    RUNNING,
+    SCHEDULED,
+    UP_FOR_RESCHEDULE,
+    UP_FOR_RETRY,
+)
 from flowlet.scheduler.weights import weight_of
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ Key = tuple[int, int, int, int, int]
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_POOL_SLOTS = 128
-_STARTABLE = frozenset({NONE, SCHEDULED, UP_FOR_RETRY, UP_FOR_RESCHEDULE})
+_STARTABLE = frozenset({NONE, SCHEDULED, UP_FOR_RETRY, UP_FOR_RESCHEDULE, DEFERRED, AWAITING_INPUT})
 
 
 class Limit:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from flowlet.clock import Clock
     from flowlet.executors.base import Executor
+    from flowlet.executors.triggerer import Triggerer
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.runs.moves import Moves
     from flowlet.runs.turn import Turn
@@ -59,6 +60,7 @@ class Scheduler:
     def __init__(
         self, *, brain: Brain, store: Store, executor: Executor, clock: Clock, xcoms: XComReader,
         listeners: events.Listeners, call_back: Callable[[Any, str, Any], None], upkeep: Upkeep,
+        triggerer: Triggerer,
     ) -> None:  # fmt: skip
         self.brain = brain
         self.store = store
@@ -68,6 +70,7 @@ class Scheduler:
         self.listeners = listeners
         self.call_back = call_back
         self.upkeep = upkeep
+        self.triggerer = triggerer
         self.failure: BaseException | None = None
         self.trouble: Trouble | None = None
         self._inbox: list[Any] = []
@@ -141,7 +144,8 @@ class Scheduler:
         """One round: what was asked and what is due, decided, committed, carried out."""
         if not self._inbox and not self._stopping.is_set():
             due, busy = None if self.brain.draining else self.brain.next_due(), self.brain.in_flight > 0
-            await self.clock.wait(self._news, self.upkeep.wake_at(due, busy=busy), busy=busy)
+            wake_at = self.upkeep.wake_at(due, busy=busy)
+            await self.clock.wait(self._news, wake_at, busy=busy or self.triggerer.count > 0)
         self._news.clear()
         now = self._look_at_clock()
         self._look_at_threads()
@@ -252,6 +256,8 @@ class Scheduler:
             self.executor.accept(ti.work)
         for ti in turn.poke:
             self.executor.accept(ti.work)
+        if turn.defer or turn.drop:
+            self._wait_for_triggers(turn)
         for run in turn.runs:
             run.shown = RUNNING if run.started_at is not None else QUEUED
         if self.listeners:
@@ -262,6 +268,13 @@ class Scheduler:
             _answer(reply, answer)
         for work, name, outcome in turn.callbacks:
             self.call_back(work, name, outcome)
+
+    def _wait_for_triggers(self, turn: Turn) -> None:
+        for ti in turn.defer:
+            if ti.deferral is not None:  # it was not ended in the same turn
+                self.triggerer.start(ti.deferral)
+        for deferral in turn.drop:
+            self.triggerer.stop(deferral)
 
     def _cancel(self, work: Workload) -> None:
         """Stop a body, or the wait of a sensor that no executor holds between two pokes."""
@@ -282,9 +295,12 @@ class Scheduler:
             run.facts = _facts(run)
         entry = self.brain.entries[run.dag_id]
         assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
+        deferral = ti.deferral
+        if deferral is not None:
+            ti.deferral = None
         return Workload(
             ti, entry.dag, run.operators[ti.spec.index], run.facts, ti.map_index, ti.try_number, ti.max_tries,
-            ti.started_at or 0, self.xcoms, None, _count(ti),
+            ti.started_at or 0, self.xcoms, deferral, _count(ti),
         )  # fmt: skip
 
     def _fail(self, error: BaseException) -> None:

@@ -9,7 +9,15 @@ from flowlet.authoring.spec import DagSpec
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
 from flowlet.runs.moves import PutDag
-from flowlet.runs.states import QUEUED, RUNNING, SCHEDULED, UP_FOR_RESCHEDULE, UP_FOR_RETRY
+from flowlet.runs.states import (
+    AWAITING_INPUT,
+    DEFERRED,
+    QUEUED,
+    RUNNING,
+    SCHEDULED,
+    UP_FOR_RESCHEDULE,
+    UP_FOR_RETRY,
+)
 from flowlet.scheduler import editing, schedules, ticks
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.jumps import put_right
@@ -119,6 +127,8 @@ def go_on(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> Iterator[Ta
             turn.ready.append(ti)
         elif ti.state in (UP_FOR_RETRY, UP_FOR_RESCHEDULE):
             turn.wake.append(ti)
+        elif ti.state in (DEFERRED, AWAITING_INPUT):
+            plan.begin_again(ti, f"it was {ti.state} when the process that knew for what went away", turn)
     if entry.spec.dagrun_timeout is not None and run.started_at is not None:
         brain.limit_time(run, min(run.started_at, turn.now) + entry.spec.dagrun_timeout)
     plan.resume(run, turn)

@@ -45,6 +45,9 @@ def _let_go(brain: Brain, run: ActiveRun, turn: Turn) -> None:
         if ti.work is not None:
             turn.stop.append(ti.work)
             ti.work = None
+        if ti.deferral is not None:
+            turn.drop.append(ti.deferral)
+            ti.deferral = None
         ti.released = False
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
+    from flowlet.worker.deferral import Deferral
     from flowlet.worker.workload import Outcome, Workload
 
 Reply = "asyncio.Future[Any] | None"
@@ -33,6 +34,12 @@ class Discarded(NamedTuple):
 
     work: Workload
     outcome: Outcome
+
+
+class Fired(NamedTuple):
+    """What a deferred task waits for came, failed or timed out."""
+
+    deferral: Deferral
 
 
 class Register(NamedTuple):

@@ -184,7 +184,7 @@ class _Fallen:
                 return AddTick(move.dag_id, move.due_at, move.due_at, 1, "skipped", reason, None)
         elif slot == "add_tasks":
             self._tasks.update(range(move.first_id, move.first_id + move.count))
-        elif slot in {"add_task", "end_task", "release_task"}:
+        elif slot in {"add_task", "end_task", "release_task", "interrupt_task"}:
             self._tasks.add(move.id)
         if slot in _OF_A_TASK:
             self._shaken |= self._run_of(move.id)
@@ -228,4 +228,6 @@ class _Fallen:
 
 
 _FOLLOWS: Final = frozenset({"settle_task", "archive_attempt", "start_task"})
-_OF_A_TASK: Final = frozenset({"end_task", "index_task", "release_task", "settle_task", "archive_attempt", "start_task"})
+_OF_A_TASK: Final = frozenset({
+    "end_task", "index_task", "release_task", "interrupt_task", "settle_task", "archive_attempt", "start_task",
+})  # fmt: skip

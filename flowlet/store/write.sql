@@ -88,6 +88,11 @@ ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
 -- name: release_task
 UPDATE task_instance SET state = ?1, wake_at = ?2 WHERE id = ?3 AND state = 'running' AND try_number = ?4;
 
+-- name: interrupt_task
+UPDATE task_instance
+SET state = 'scheduled', outcome = 'interrupted', reason = ?4, ended_at = ?5, wake_at = NULL, max_tries = ?6
+WHERE id = ?1 AND try_number = ?2 AND state = ?3 AND outcome IS NULL;
+
 -- name: settle_task
 -- The attempt that the row holds keeps its facts. One that was going on is cancelled by a move that ends
 -- or clears the task instance; a start without an attempt (bodyless) is forgotten when it is cleared.

@@ -12,14 +12,17 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.context import CURRENT, RETURN_KEY
+from flowlet.authoring.triggers import TaskDeferred
 from flowlet.clock import span_micros
 from flowlet.errors import FailTask, PokeAgain, SensorTimeout, SkipTask, TaskTimeout
+from flowlet.operators.results import awaited, awaited_here
 from flowlet.worker.context import attempt_context
 from flowlet.worker.rendering import plan_rendering
 from flowlet.worker.task_instance import RuntimeTaskInstance, as_mapping
 from flowlet.worker.workload import Outcome
 
 if TYPE_CHECKING:
+    from flowlet.worker.deferral import Deferral
     from flowlet.worker.logs import AttemptLog
     from flowlet.worker.worker import Recipe, Worker
     from flowlet.worker.workload import Workload
@@ -58,16 +61,18 @@ class Attempt:
         """Run a body that is a coroutine, on the loop."""
         try:
             recipe = self._enter()
-            if recipe.plain:
+            if recipe.plain and self.work.resume is None:
                 args, kwargs = self._arguments(recipe)
                 return self._succeed(await self.work.task.acall(args, kwargs))
             task: Any = self._prepare(recipe).task
-            context = self.context
-            if self.work.resume is None:
+            context, deferral = self.context, self.deferral
+            if deferral is not None and deferral.ends_it:
+                return self._end_by(deferral)
+            if self.looks == 0:
                 if task.on_execute_callback:
                     self._tell(await self.worker.run_callbacks(self.work, "execute", self._unfinished()))
                 task.pre_execute(context)
-            result = await task.aexecute(context)
+            result = await (task.aexecute(context) if deferral is None else awaited(deferral.go_on(task, context)))
             task.post_execute(context, result)
             return self._succeed(result)
         except BaseException as problem:
@@ -79,16 +84,16 @@ class Attempt:
             return self.stopped()
         try:
             recipe = self._enter()
-            if recipe.plain:
+            if recipe.plain and self.work.resume is None:
                 args, kwargs = self._arguments(recipe)
                 return self._succeed(self.work.task.call(args, kwargs))
             task: Any = self._prepare(recipe).task
-            context = self.context
-            if self.work.resume is None:
+            context, deferral = self.context, self.deferral
+            if self.looks == 0:
                 if task.on_execute_callback:
                     self._tell(self.worker.run_callbacks_here(self.work, "execute", self._unfinished()))
                 task.pre_execute(context)
-            result = task.execute(context)
+            result = task.execute(context) if deferral is None else awaited_here(deferral.go_on(task, context))
             task.post_execute(context, result)
             return self._succeed(result)
         except BaseException as problem:
@@ -112,10 +117,14 @@ class Attempt:
 
     def _prepare(self, recipe: Recipe) -> RuntimeTaskInstance:
         """The operator's copy with its fields rendered, and the context."""
-        if self.work.resume is not None:
-            return self._go_on(self.work.resume)
+        before = self.work.resume
+        if isinstance(before, Attempt):
+            return self._go_on(before)
         context = self.context
         assert self.ti is not None  # noqa: S101  made with the context
+        if before is not None:
+            self.ti._pushed.update(before.pushed)
+            self.ti._skips = before.skips
         if self.work.task.is_mapped:
             self._unmap(self.ti, context)
         elif recipe.plan is not None:
@@ -130,6 +139,18 @@ class Attempt:
         plan = plan_rendering(operator)
         if plan is not None:
             plan.render(operator, self.work.dag, context, foreign)
+
+    @property
+    def deferral(self) -> Deferral | None:
+        """The wait that is over, if the task goes on after one."""
+        before = self.work.resume
+        return None if before is None or isinstance(before, Attempt) else before
+
+    @property
+    def is_async(self) -> bool:
+        """Whether what is called now runs on the loop."""
+        deferral = self.deferral
+        return self.worker.recipe_of(self.work.task).is_async if deferral is None else deferral.goes_on_async
 
     @property
     def context(self) -> dict[str, Any]:
@@ -207,17 +228,34 @@ class Attempt:
             self.log.close(for_good=False)
         return Outcome("waiting", until=until, mode="poke", resume=self)
 
+    def _defer(self, wish: TaskDeferred) -> Outcome:
+        """The task lets go of everything until its trigger fires."""
+        from flowlet.worker.deferral import Deferral
+
+        assert self.ti is not None  # noqa: S101  it ran
+        deferral = Deferral(wish, self.work, self.ti, self.worker.clock.now())
+        return self._leave(Outcome("deferred", until=deferral.due_at, resume=deferral))
+
+    def _end_by(self, deferral: Deferral) -> Outcome:
+        """The trigger ends the task without calling it again."""
+        from flowlet.worker.deferral import end_by
+
+        end_by(deferral.event, self.ti)  # type: ignore[arg-type]  # such an event, and the context is made
+        return self._succeed(None)
+
     def _ended(self, problem: BaseException) -> Outcome:
         """What a body that raised left. Raises only the cancellation of somebody else."""
         if self.stop is not None and not self.over:
             return self.stopped(problem)
         if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise problem
-        if isinstance(problem, PokeAgain) and self.work.task.is_sensor:
-            try:
+        try:
+            if isinstance(problem, PokeAgain) and self.work.task.is_sensor:
                 return self._wait()
-            except Exception as end:  # its timeout, for one
-                problem = end
+            if isinstance(problem, TaskDeferred):
+                return self._defer(problem)
+        except Exception as end:  # a sensor's timeout, for one
+            problem = end
         try:
             outcome = self._outcome_of(problem)
         except BaseException as worse:  # an exception whose own methods raise, in a way not thought of
@@ -249,7 +287,7 @@ class Attempt:
         assert self.stop is not None  # noqa: S101  the executor said why
         kind, reason = self.stop
         self._write("ERROR", reason)
-        if problem is not None and not isinstance(problem, (asyncio.CancelledError, PokeAgain)):
+        if problem is not None and not isinstance(problem, (asyncio.CancelledError, PokeAgain, TaskDeferred)):
             self._write_traceback(problem)
         if kind != "timed_out":
             return self._leave(

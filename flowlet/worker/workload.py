@@ -111,7 +111,7 @@ class Workload:
         self.started_at = started_at  # of this try, also when a sensor is poked again
         self.xcoms = xcoms
         self.count = count  # of a mapped task: how many instances it has
-        self.resume = resume  # the worker's own, kept between two pokes of one attempt; None at a fresh start
+        self.resume = resume  # the worker's own, kept between two parts of one attempt; None at a fresh start
 
 
 class _More(TypedDict, total=False):
@@ -125,7 +125,7 @@ class _More(TypedDict, total=False):
 
 
 class Outcome:
-    """What an attempt left. `kind` is an AttemptOutcome value, or "waiting" (a sensor between two pokes)."""
+    """What an attempt left. `kind` is an AttemptOutcome value, "waiting" (a sensor between two pokes) or "deferred"."""
 
     reason: str | None = None
     """One readable line."""
@@ -134,11 +134,11 @@ class Outcome:
     retry: bool = True
     """False: fail now whatever retries are left (FailTask, a sensor's timeout)."""
     until: int | None = None
-    """Waiting: when to poke again (or to notice the timeout), microseconds."""
+    """Waiting: when to poke again (or to notice the timeout); deferred: when the wait is over at the latest. Microseconds."""
     mode: str | None = None
     """Waiting: "poke" or "reschedule"."""
     resume: Any = None
-    """Waiting in poke mode: handed back in the next Workload."""
+    """Waiting in poke mode, or deferred: handed back in the next Workload."""
     label: str | None = None
     """What `map_index_template` makes of the instance."""
     length: int | None = None
