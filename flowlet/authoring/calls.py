@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from flowlet.authoring.context import CONTEXT_KEYS
+from flowlet.authoring.later import value_of
 
 _TAKES_ARGS = 0x04
 _TAKES_KWARGS = 0x08
@@ -144,7 +145,11 @@ class Signature:
         if self.takes_any_keyword:
             return {**offered, **own}
         names = self.names[count:] if count <= len(self.positional) else self.names[len(self.positional) :]
-        return {name: own[name] if name in own else offered[name] for name in names if name in own or name in offered}
+        return {
+            name: own[name] if name in own else value_of(offered[name])
+            for name in names
+            if name in own or name in offered
+        }
 
 
 _KNOWN: WeakKeyDictionary[Any, Signature] = WeakKeyDictionary()

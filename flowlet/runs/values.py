@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # typeshed omits the C parts
 from typing import Any, Final
 
+from flowlet.authoring.later import Later, value_of
 from flowlet.errors import XComError
 from flowlet.runs import value_types
 from flowlet.runs.value_types import TAG, Refused, XComRecord, find_class, register_xcom_type
@@ -212,6 +213,8 @@ class _Shaper:
             self.spend(16)
             return {key: item if key == TAG else self._part(item, depth) for key, item in parts.items()}
         base = next((base for base in type(value).__mro__ if base in _BASES), None)
+        if base is None and type(value) is Later:
+            return self.shape(value_of(value), depth)
         if base is None:
             raise Refused(f"an object of type {value_types.name_of(type(value))}{value_types.advice(value)}")
         return self.shape(_as_base(value, base), depth)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowlet.authoring import spellings
 from flowlet.errors import ParamError
 from flowlet.worker.accessors import CONN, MACROS, VAR
-from flowlet.worker.later import previous_successes
+from flowlet.worker.previous import previous_successes
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator

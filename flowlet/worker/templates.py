@@ -14,7 +14,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.sandbox import SandboxedEnvironment
 
-from flowlet.worker.later import value_of
+from flowlet.authoring.later import value_of
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,6 +233,10 @@ def test_a_loop_in_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(TimetableError, match=r"next_dagrun_info gave no answer within 0.05 s"):
         plan_ticks(schedule(Answering(forever), "2026-06-01"), None, at("2026-06-02"), room=9)
+    for thread in threading.enumerate():
+        if thread.name == "flowlet:timetable":
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def test_runs_without_number_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +330,25 @@ async def test_its_runs_are_made_when_they_are_due_and_go_on_after_a_restart(tmp
     async with Engine(file, dags=[a_dag(AfterWorkday())], clock=clock) as engine:
         await clock.run_until(datetime(2026, 6, 10, 12, tzinfo=UTC))
         assert await intervals_of(engine, "workdays") == ["2026-06-04", "2026-06-05", "2026-06-08", "2026-06-09"]
+
+
+@pytest.mark.anyio
+async def test_after_a_restart_it_is_asked_from_the_run_on_file(tmp_path: Path) -> None:
+    asked: list[DataInterval | None] = []
+
+    class Remembering(AfterWorkday):
+        def next_dagrun_info(self, **more: Any) -> DagRunInfo | None:
+            asked.append(more["last_automated_data_interval"])
+            return super().next_dagrun_info(**more)
+
+    file, clock = tmp_path / "flowlet.db", VirtualClock(datetime(2026, 6, 4, 12, tzinfo=UTC))
+    async with Engine(file, dags=[a_dag(Remembering())], clock=clock) as engine:
+        await clock.run_until(datetime(2026, 6, 5, 12, tzinfo=UTC))
+        assert await intervals_of(engine, "workdays") == ["2026-06-04"]
+    asked.clear()
+    async with Engine(file, dags=[a_dag(Remembering())], clock=clock):
+        await clock.run_until(datetime(2026, 6, 5, 18, tzinfo=UTC))
+    assert set(asked) == {DataInterval(datetime(2026, 6, 4, tzinfo=UTC), datetime(2026, 6, 5, tzinfo=UTC))}
 
 
 @pytest.mark.anyio

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flowlet import DAG, BashOperator, Engine, FlowletError, TaskState, task
+from flowlet import DAG, BashOperator, Engine, FlowletError, TaskState, get_current_context, task
 from flowlet.engine.verbs import perform
 from flowlet.errors import ConnectionNotFound, VariableNotFound
 from flowlet.worker.connections import BaseHook, Connection
@@ -122,7 +122,7 @@ async def test_what_a_task_sets_is_seen_at_once_and_on_file_with_its_success(tmp
 
 @pytest.mark.anyio
 async def test_deleted_and_set_again_in_one_breath_it_is_set_and_the_other_way_round_it_is_gone(tmp_path: Path) -> None:
-    def body() -> None:
+    async def body() -> None:  # on the loop, so that all of it comes to one turn of the scheduler
         Variable.delete("kept")
         Variable.set("kept", "again")
         Variable.set("gone", "for a moment")
@@ -289,10 +289,13 @@ async def test_the_context_knows_the_latest_successful_run_before() -> None:
     ) -> Any:  # fmt: skip
         if dag_run.conf.get("fail"):
             raise RuntimeError
-        if not prev_start_date_success:
+        if prev_start_date_success is None:
             return None
         assert prev_start_date_success <= prev_end_date_success < datetime(2100, 1, 1, tzinfo=UTC)
         assert isinstance(prev_start_date_success, datetime)
+        shown = get_current_context()["prev_data_interval_start_success"]
+        assert shown == prev_data_interval_start_success and shown.isoformat() == f"{shown.date()}T00:00:00+00:00"
+        get_current_context()["ti"].xcom_push("shown", [shown])
         return [f"{prev_data_interval_start_success}", prev_data_interval_end_success.isoformat()]
 
     with DAG("dag") as dag:
@@ -311,6 +314,7 @@ async def test_the_context_knows_the_latest_successful_run_before() -> None:
         assert await told(1) is None
         assert await told(5) == ["2026-01-04 00:00:00+00:00", "2026-01-04T00:00:00+00:00"]
         run = await engine.run("dag", "manual__2026-01-05T00:00:00+00:00")
+        assert await run.xcom("body", key="shown") == [datetime(2026, 1, 4, tzinfo=UTC)]
         assert await run.xcom("say") == "2026-01-04 False"
         undated = await (await engine.trigger("dag", logical_date=None, run_id="undated")).wait()
         assert undated.task_states["body"] == TaskState.FAILED  # there is no prev_data_interval_start_success

@@ -1,24 +1,16 @@
 """Values of the context that cost a look into the file: looked for when somebody looks at them.
 
 As in Airflow (sdk/execution_time/task_runner.py, `get_template_context`) they stand in the context as proxies:
-`prev_start_date_success` behaves as the datetime that it is, and is false where there is none.
+`prev_start_date_success` behaves as the datetime that it is, and is false where there is none. A function that
+asks for one by a parameter, and whoever reads an XCom, gets the value itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from flowlet.clock import from_micros
-
-if TYPE_CHECKING:
-    from flowlet.worker.workload import RunFacts
+from typing import Any
 
 _UNKNOWN: Any = object()
-_NAMES = (
-    "prev_data_interval_start_success", "prev_data_interval_end_success",
-    "prev_start_date_success", "prev_end_date_success",
-)  # fmt: skip
 
 
 class Later:
@@ -93,18 +85,3 @@ def value_of(thing: Any) -> Any:
         value = object.__getattribute__(thing, "_later_call")()
         object.__setattr__(thing, "_later_value", value)
     return value
-
-
-def previous_successes(run: RunFacts, reader: Any) -> dict[str, Any]:
-    """Of the latest successful run with an earlier logical date: data interval, start and end; asked once a run."""
-    look = getattr(reader, "previous_success", None)
-    if run.logical_date is None or look is None:
-        return dict.fromkeys(_NAMES if run.logical_date is not None else _NAMES[2:])
-    found: list[Any] = []
-
-    def moment(place: int) -> Any:
-        if not found:
-            found[:] = look(run.dag_id, run.logical_date)
-        return None if found[place] is None else from_micros(found[place])
-
-    return {name: Later(lambda place=place: moment(place)) for place, name in enumerate(_NAMES)}  # type: ignore[misc]  # a default binds it
