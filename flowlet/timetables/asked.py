@@ -8,6 +8,7 @@ class, so its spec only describes it.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from datetime import datetime
 from typing import Any
@@ -193,7 +194,7 @@ def _micros(moment: Any, about: str) -> int:
 def _spec_of(user: Any) -> dict[str, Any]:
     """What tells a user's timetable from another: its class, and what it serializes to, if it does."""
     kind = type(user)
-    name = f"{kind.__module__}.{kind.__qualname__}"
+    name = f"{_module_of(kind)}.{kind.__qualname__}"
     about = f"timetable {name}"
     spec: dict[str, Any] = {"type": "asked", "class": name}
     description = ask(lambda: getattr(user, "description", "") or getattr(user, "summary", ""), about)
@@ -204,6 +205,12 @@ def _spec_of(user: Any) -> dict[str, Any]:
     if data:
         spec["data"] = _as_json(data, about)
     return spec
+
+
+def _module_of(kind: type) -> str:
+    """The file that defines a class, wherever it lies: a DAG file that is moved has the schedule that it had."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return str(file).rpartition("/")[2].removesuffix(".py") if file else kind.__module__
 
 
 def _as_json(data: Any, about: str) -> Any:

@@ -14,6 +14,7 @@ import pytest
 from flowlet import DAG, DagError, Engine, TaskState, task
 from flowlet.clock import HOUR, MINUTE, to_micros
 from flowlet.errors import TimetableError
+from flowlet.registry.loading import load_file
 from flowlet.scheduler.ticks import COALESCED, Schedule, plan_ticks
 from flowlet.testing import VirtualClock
 from flowlet.timetables import (
@@ -376,6 +377,31 @@ async def test_an_edit_from_one_timetable_to_another_makes_no_run_for_the_past(t
     async with Engine(file, dags=[a_dag(Calendar("Spain"))], clock=clock) as engine:
         await clock.run_until(datetime(2026, 6, 11, 12, tzinfo=UTC))
         assert await intervals_of(engine, "workdays") == ["2026-06-04", "2026-06-10"]
+
+
+@pytest.mark.anyio
+async def test_a_file_that_is_moved_has_the_schedule_that_it_had(tmp_path: Path) -> None:
+    code = (
+        "from datetime import UTC, datetime, timedelta\n"
+        "from flowlet import DAG, DagRunInfo, EmptyOperator, Timetable\n"
+        "class Mine(Timetable):\n"
+        "    def next_dagrun_info(self, *, last_automated_data_interval, restriction):\n"
+        "        last = last_automated_data_interval\n"
+        "        return DagRunInfo.exact(restriction.earliest if last is None else last.end + timedelta(hours=1))\n"
+        "with DAG('mine', schedule=Mine(), start_date=datetime(2026, 6, 4, tzinfo=UTC), catchup=True):\n"
+        "    EmptyOperator(task_id='nothing')\n"
+    )
+    clock = VirtualClock(datetime(2026, 6, 4, 2, 30, tzinfo=UTC))
+    made = []
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dag.py").write_text(code)
+        (dag,) = load_file(tmp_path / folder / "dag.py").dags
+        async with Engine(tmp_path / "flowlet.db", dags=[dag], clock=clock) as engine:
+            await clock.run_until(clock.now() + MINUTE)
+            made.append(len(await engine._parts()[1].fetch("last_runs", dag_id="mine", limit=100)))
+        clock.advance(timedelta(hours=2))
+    assert made == [3, 5]
 
 
 def test_flowlet_next_says_why_it_cannot_tell(tmp_path: Path) -> None:
