@@ -16,7 +16,7 @@ from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
 from flowlet.errors import FlowletError, RunNotFound, TaskNotFound
 from flowlet.scheduler import requests
-from flowlet.scheduler.brain import same_run
+from flowlet.scheduler.naming import same_run
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG

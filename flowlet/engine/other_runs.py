@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowlet.clock import to_micros
 from flowlet.errors import DagNotFound, FailTask, RunNotFound, TaskNotFound
 from flowlet.runs.states import RunType
-from flowlet.scheduler.brain import manual_run_id
+from flowlet.scheduler.naming import manual_run_id
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import TaskSpec
+from flowlet.runs.following import count
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.mapping import children, parents
-from flowlet.runs.plan import count
 from flowlet.runs.states import NONE, TERMINAL
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from flowlet.clock import iso
+from flowlet.runs.following import date_is_met, past_is_met
 from flowlet.runs.mapping import parents
-from flowlet.runs.plan import date_is_met, past_is_met
 from flowlet.runs.states import (
     AWAITING_INPUT,
     DEFERRED,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from flowlet.clock import from_micros, iso
+from flowlet.clock import iso
 from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
 from flowlet.runs import plan
 from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -24,9 +23,10 @@ from flowlet.runs.states import (
 )
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import jumps, keeping, registration, reloading, requests, schedules
+from flowlet.scheduler import jumps, keeping, outcomes, registration, reloading, requests, schedules
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
+from flowlet.scheduler.naming import manual_run_id, same_run
 
 if TYPE_CHECKING:
     from flowlet.scheduler.past import Known
@@ -70,7 +70,7 @@ class Brain:
         turn, self._now = Turn(now, self._reserve), now
         for request in asked:
             if type(request) is requests.Ended:
-                self._ended(request, turn)
+                outcomes.ended(self, request, turn)
             else:
                 self._apply(request, turn)
         self._fire(turn)
@@ -95,86 +95,6 @@ class Brain:
             turn.replies.append((request.reply, answer))
         elif isinstance(answer, FlowletError):
             turn.event("refused", str(answer))
-
-    # -- attempts ------------------------------------------------------------------------------------
-
-    def _ended(self, request: requests.Ended, turn: Turn) -> None:
-        work, outcome = request
-        ti: TaskInstance = work.key
-        self.in_flight -= 1
-        self.admission.parallel.used -= 1
-        for note, text in outcome.notes:
-            turn.event(note, text, ti=ti)
-        if ti.work is not work or ti.state != RUNNING:
-            if outcome.kind != "cancelled":
-                self._discarded(requests.Discarded(work, outcome), turn)
-            return
-        if outcome.kind == "waiting":
-            self._wait(ti, outcome, turn)
-            return
-        ti.work = None
-        if outcome.label is not None:
-            ti.label = outcome.label
-        kind = outcome.kind
-        if kind == "succeeded":
-            plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
-            if work.task.on_success_callback:
-                turn.callbacks.append((work, "success", outcome))
-            return
-        if kind == "skipped":
-            plan.skip(ti, outcome.reason, outcome.xcoms, turn)
-            called = "skipped"
-        elif kind in ("failed", "timed_out"):
-            again = plan.fail(
-                ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, xcoms=outcome.xcoms
-            )
-            called = "retry" if again else "failure"
-        elif kind == "deferred":
-            self._defer(ti, outcome, turn)
-            return
-        else:
-            plan.interrupt(ti, outcome.reason or "the engine stopped", turn, crashed=False)
-            return
-        if getattr(work.task, f"on_{called}_callback"):
-            turn.callbacks.append((work, called, outcome))
-
-    def _wait(self, ti: TaskInstance, outcome: Any, turn: Turn) -> None:
-        """A sensor between two pokes: it keeps its slots in poke mode, and nothing in reschedule mode."""
-        if outcome.mode == "reschedule":
-            ti.work = None
-            plan.put_off(ti, outcome.until, turn)
-            return
-        ti.work.resume = outcome.resume
-        ti.wake_at = outcome.until
-        turn.wake.append(ti)
-
-    def _defer(self, ti: TaskInstance, outcome: Any, turn: Turn) -> None:
-        """It holds nothing until its trigger fires; one that waits for a moment only is a timer here."""
-        ti.deferral = outcome.resume
-        plan.put_off(ti, outcome.until, turn, state=DEFERRED)
-        if ti.deferral.moment is None:
-            turn.defer.append(ti)
-
-    def _fired(self, request: requests.Fired, turn: Turn) -> None:
-        deferral = request.deferral
-        ti: TaskInstance = deferral.work.key
-        if ti.deferral is deferral and ti.state == DEFERRED:
-            self._go_on(ti, turn)
-
-    def _go_on(self, ti: TaskInstance, turn: Turn) -> None:
-        """A deferred task knows what became of its wait."""
-        ti.wake_at = None
-        turn.ready.append(ti)
-
-    def _discarded(self, request: requests.Discarded, turn: Turn) -> None:
-        work, outcome = request
-        turn.event("late_result_discarded", f"try {work.try_number} came back as {outcome.kind} after it had been given up", ti=work.key)
-
-    def _interrupt(self, request: requests.Interrupt, turn: Turn) -> None:
-        ti = request.ti
-        if ti.state == RUNNING and ti.wake_at is not None:
-            ti.work = ti.wake_at = None
-            plan.interrupt(ti, "the engine stopped", turn, crashed=False)
 
     # -- runs ----------------------------------------------------------------------------------------
 
@@ -359,7 +279,7 @@ class Brain:
         elif ti.deferral is not None:
             ti.deferral.fall_due()
             turn.drop.append(ti.deferral)
-            self._go_on(ti, turn)
+            outcomes.go_on(ti, turn)
         else:
             turn.ready.append(ti)
 
@@ -444,27 +364,9 @@ class Brain:
         return why(ti)
 
 
-def same_run(known: ActiveRun, request: requests.Trigger) -> ActiveRun:
-    """A run_id given twice is the same run, if all else is the same; else RunExists."""
-    date = known.logical_date if request.logical_date == requests.NOW else request.logical_date
-    if known.conf == request.conf and known.logical_date == date:
-        return known
-    raise RunExists(
-        f"the run {known.run_id!r} of DAG {known.dag_id!r} exists with another conf or logical date;"
-        " leave out run_id, or give another"
-    )
-
-
-def manual_run_id(date: int | None, now: int) -> str:
-    """The id of a run that was asked for without one (Airflow: models/dagrun.py `generate_run_id`)."""
-    if date is not None:
-        return f"manual__{from_micros(date).isoformat()}"
-    return f"manual__{from_micros(now).isoformat()}_{os.urandom(4).hex()}"
-
-
 _APPLY: dict[type, Any] = {
-    requests.Discarded: Brain._discarded,
-    requests.Fired: Brain._fired,
+    requests.Discarded: outcomes.discarded,
+    requests.Fired: outcomes.fired,
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,
     requests.Cancel: Brain._cancel,
@@ -475,7 +377,7 @@ _APPLY: dict[type, Any] = {
     requests.ForgetSecret: keeping.forget,
     requests.Note: Brain._note,
     requests.Flush: Brain._flush,
-    requests.Interrupt: Brain._interrupt,
+    requests.Interrupt: outcomes.interrupt,
     requests.Reload: reloading.reload,
     requests.ClockJumped: Brain._clock_jumped,
 }

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowlet.runs import plan
+from flowlet.runs.following import may_run
 from flowlet.runs.hydrate import count_all
 from flowlet.runs.instances import TaskInstance, is_active
 from flowlet.runs.moves import AddTask
+from flowlet.runs.rows import settle
 from flowlet.runs.states import NONE, QUEUED, REMOVED, RUNNING, SCHEDULED, TERMINAL
 
 if TYPE_CHECKING:
@@ -80,12 +82,12 @@ def fit(run: ActiveRun, turn: Turn) -> None:
             plan.remove(ti, turn)
     for ti in run.instances:
         if ti.state == REMOVED:
-            plan.settle(ti, NONE, None, turn)
+            settle(ti, NONE, None, turn)
         elif ti.id == 0:
             _add(run, ti, turn)
     count_all(run)
     for ti in run.instances:
-        if ti.state in _ABOUT_TO_START and not ti.try_number and not plan.may_run(ti):
+        if ti.state in _ABOUT_TO_START and not ti.try_number and not may_run(ti):
             plan.hold_back(ti, turn)
 
 

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 
 from flowlet import DAG, EmptyOperator, chain
+from flowlet.runs.following import count
 from flowlet.runs.instances import ActiveRun
-from flowlet.runs.plan import count
 from flowlet.runs.rules import RULES, Verdict, judge
 from flowlet.runs.states import FAILED, REMOVED, SKIPPED, SUCCESS, UPSTREAM_FAILED
 from flowlet.runs.why import NEEDS, because, why

@@ -1,0 +1,38 @@
+"""When a run is over, and as what (Airflow: DagRun.update_state)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowlet.runs.instances import ActiveRun
+from flowlet.runs.moves import EndRun
+from flowlet.runs.states import FAILED, RUNNING, SUCCESS, TERMINAL, UPSTREAM_FAILED
+
+if TYPE_CHECKING:
+    from flowlet.runs.turn import Turn
+
+
+
+def close_if_over(run: ActiveRun, turn: Turn) -> None:
+    """End the run when nothing is left to do, or when nothing that is left can ever start."""
+    if run.state != RUNNING:
+        return
+    if run.unfinished == 0:
+        bad = [ti.key for ti in run.leaves() if ti.state in (FAILED, UPSTREAM_FAILED)]
+        end_run(run, FAILED if bad else SUCCESS, f"failed: {_some(bad)}" if bad else None, turn)
+    elif run.released == 0 and not run.past_waiting:
+        stuck = [ti.key for ti in run.instances if ti.state not in TERMINAL]
+        end_run(run, FAILED, f"deadlock: {_some(stuck)} can never start", turn)
+
+
+def end_run(run: ActiveRun, state: str, reason: str | None, turn: Turn) -> None:
+    """The run is over; nothing of it moves any more."""
+    run.state, run.reason, run.ended_at = state, reason, max(turn.now, run.started_at or run.queued_at)
+    turn.moves.end_run.append(EndRun(state, reason, run.ended_at, run.id))
+    turn.over.append(run)
+
+
+def _some(names: list[str]) -> str:
+    """A few of many, for a sentence."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+

@@ -1,0 +1,103 @@
+"""What attempts left: outcomes, waits, and what became of waits, as they reach the brain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowlet.runs import plan
+from flowlet.runs.instances import TaskInstance
+from flowlet.runs.states import DEFERRED, RUNNING
+from flowlet.scheduler import requests
+
+if TYPE_CHECKING:
+    from flowlet.runs.turn import Turn
+    from flowlet.scheduler.brain import Brain
+
+
+def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
+    """An executor delivered an outcome: what it means for the run, if the attempt is still the one that counts."""
+    work, outcome = request
+    ti: TaskInstance = work.key
+    brain.in_flight -= 1
+    brain.admission.parallel.used -= 1
+    for note, text in outcome.notes:
+        turn.event(note, text, ti=ti)
+    if ti.work is not work or ti.state != RUNNING:
+        if outcome.kind != "cancelled":
+            discarded(brain, requests.Discarded(work, outcome), turn)
+        return
+    if outcome.kind == "waiting":
+        wait(ti, outcome, turn)
+        return
+    ti.work = None
+    if outcome.label is not None:
+        ti.label = outcome.label
+    kind = outcome.kind
+    if kind == "succeeded":
+        plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
+        if work.task.on_success_callback:
+            turn.callbacks.append((work, "success", outcome))
+        return
+    if kind == "skipped":
+        plan.skip(ti, outcome.reason, outcome.xcoms, turn)
+        called = "skipped"
+    elif kind in ("failed", "timed_out"):
+        again = plan.fail(
+            ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, xcoms=outcome.xcoms
+        )
+        called = "retry" if again else "failure"
+    elif kind == "deferred":
+        defer(ti, outcome, turn)
+        return
+    else:
+        plan.interrupt(ti, outcome.reason or "the engine stopped", turn, crashed=False)
+        return
+    if getattr(work.task, f"on_{called}_callback"):
+        turn.callbacks.append((work, called, outcome))
+
+
+def wait(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
+    """A sensor between two pokes: it keeps its slots in poke mode, and nothing in reschedule mode."""
+    if outcome.mode == "reschedule":
+        ti.work = None
+        plan.put_off(ti, outcome.until, turn)
+        return
+    ti.work.resume = outcome.resume
+    ti.wake_at = outcome.until
+    turn.wake.append(ti)
+
+
+def defer(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
+    """It holds nothing until its trigger fires; one that waits for a moment only is a timer here."""
+    ti.deferral = outcome.resume
+    plan.put_off(ti, outcome.until, turn, state=DEFERRED)
+    if ti.deferral.moment is None:
+        turn.defer.append(ti)
+
+
+def fired(_: Brain, request: requests.Fired, turn: Turn) -> None:
+    """A trigger has fired, or failed."""
+    deferral = request.deferral
+    ti: TaskInstance = deferral.work.key
+    if ti.deferral is deferral and ti.state == DEFERRED:
+        go_on(ti, turn)
+
+
+def go_on(ti: TaskInstance, turn: Turn) -> None:
+    """A deferred task knows what became of its wait."""
+    ti.wake_at = None
+    turn.ready.append(ti)
+
+
+def discarded(_: Brain, request: requests.Discarded, turn: Turn) -> None:
+    """An outcome came after its attempt had been given up: it is told, and changes nothing."""
+    work, outcome = request
+    turn.event("late_result_discarded", f"try {work.try_number} came back as {outcome.kind} after it had been given up", ti=work.key)
+
+
+def interrupt(_: Brain, request: requests.Interrupt, turn: Turn) -> None:
+    """The engine stops while a sensor waits between two looks."""
+    ti = request.ti
+    if ti.state == RUNNING and ti.wake_at is not None:
+        ti.work = ti.wake_at = None
+        plan.interrupt(ti, "the engine stopped", turn, crashed=False)
