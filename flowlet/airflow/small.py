@@ -1,0 +1,50 @@
+"""Small functions that provider packages take from Airflow's own modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TRUE = frozenset({"on", "t", "true", "y", "yes", "1"})
+
+
+def to_boolean(astring: str | None) -> bool:
+    """Whether a text says yes."""
+    return astring is not None and astring.strip().lower() in _TRUE
+
+
+def getuser() -> str:
+    """The name of the user that this process runs as."""
+    import getpass
+
+    return getpass.getuser()
+
+
+def import_string(dotted_path: str) -> Any:
+    """What a dotted path names. ImportError if there is no such thing."""
+    from importlib import import_module
+
+    module, _, name = dotted_path.rpartition(".")
+    if not module:
+        raise ImportError(f"{dotted_path} doesn't look like a module path")
+    try:
+        return getattr(import_module(module), name)
+    except AttributeError:
+        raise ImportError(f'Module "{module}" does not define a "{name}" attribute/class') from None
+
+
+def qualname(o: Any) -> str:
+    """The dotted path of a class, a function or an object's class."""
+    named = o if hasattr(o, "__qualname__") else type(o)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def is_valid_dotpath(path: str) -> bool:
+    """Whether a text could be a dotted path."""
+    return isinstance(path, str) and all(part.isidentifier() for part in path.split("."))
+
+
+def iter_namespace(ns: Any) -> Any:
+    """The dotted paths of the modules in a package."""
+    import pkgutil
+
+    return (found.name for found in pkgutil.iter_modules(ns.__path__, f"{ns.__name__}."))
