@@ -23,7 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PARTS = ("apache-airflow-core==3.3.2", "apache-airflow-task-sdk==1.3.2", "apache-airflow-providers-standard==1.21.0")
+PARTS = (
+    "apache-airflow-core==3.3.2",
+    "apache-airflow-task-sdk==1.3.2",
+    "apache-airflow-providers-standard==1.21.0",
+)
 FOLDERS = ("airflow/example_dags", "airflow/providers/standard/example_dags")
 LOGICAL_DATE = datetime(2026, 1, 15, tzinfo=UTC)
 
@@ -67,7 +71,11 @@ def main() -> int:
     rows = list(run_all(site, truth, only=args.only, limit=args.limit))
     differences = {row.dag_id: compare(row, truth.get(row.dag_id)) for row in rows}
     if args.json:
-        print(json.dumps([{**row._asdict(), "differences": differences[row.dag_id]} for row in rows], default=str))
+        print(
+            json.dumps(
+                [{**row._asdict(), "differences": differences[row.dag_id]} for row in rows], default=str
+            )
+        )
     else:
         _print(rows, differences, truth)
     return 0
@@ -98,7 +106,9 @@ def run_all(site: Path, truth: dict[str, Any], *, only: str | None, limit: float
     from flowlet.registry.loading import load_file
 
     install()
-    files = [path for folder in FOLDERS for path in sorted((site / folder).glob("*.py")) if path.stem != "__init__"]
+    files = [
+        path for folder in FOLDERS for path in sorted((site / folder).glob("*.py")) if path.stem != "__init__"
+    ]
     for path in files:
         began = time.perf_counter()
         loaded = load_file(path, timeout=30)
@@ -178,18 +188,26 @@ def compare(row: Row, truth: dict[str, Any] | None) -> list[str]:
         events = [[event["uri"], event["task_id"], json.dumps(event["extra"])] for event in row.asset_events]
         found += _unlike("", {"asset events": events}, {"asset events": truth["asset_events"]})
         made = [[run["dag_id"], run["state"]] for run in row.triggered]
-        found += _unlike("", {"other runs": made}, {"other runs": [[one[0], one[2]] for one in truth["other_runs"]]})
+        found += _unlike(
+            "", {"other runs": made}, {"other runs": [[one[0], one[2]] for one in truth["other_runs"]]}
+        )
     if "xcom" in truth:
         ours = {key.rpartition(":")[0]: v for key, v in row.xcoms.items() if key.endswith(":return_value")}
         theirs = {task: json.loads(v) if isinstance(v, str) else v for task, v in truth["xcom"].items()}
         told = [task for task in theirs if not _is_unsteady(row.dag_id, task)]
-        found += _unlike("value of ", {task: ours.get(task) for task in told}, {task: theirs[task] for task in told})
+        found += _unlike(
+            "value of ", {task: ours.get(task) for task in told}, {task: theirs[task] for task in told}
+        )
     return found
 
 
 def _unlike(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     keys = sorted(ours.keys() | theirs.keys())
-    return [f"{what}{key} {ours.get(key)!r}, Airflow {theirs.get(key)!r}" for key in keys if ours.get(key) != theirs.get(key)]
+    return [
+        f"{what}{key} {ours.get(key)!r}, Airflow {theirs.get(key)!r}"
+        for key in keys
+        if ours.get(key) != theirs.get(key)
+    ]
 
 
 def _is_unsteady(dag_id: str, task: str) -> bool:
@@ -201,7 +219,9 @@ def _is_unsteady(dag_id: str, task: str) -> bool:
 
 def _print(rows: list[Row], differences: dict[str, list[str]], truth: dict[str, Any]) -> None:
     for row in rows:
-        counts = ", ".join(f"{list(row.tasks.values()).count(state)} {state}" for state in sorted(set(row.tasks.values())))
+        counts = ", ".join(
+            f"{list(row.tasks.values()).count(state)} {state}" for state in sorted(set(row.tasks.values()))
+        )
         verdict = _verdict(row, differences[row.dag_id], truth)
         print(f"{row.dag_id:58} {row.state or '-':8} {row.seconds * 1000:8.1f} ms  {verdict:9} {counts}")
         for line in [*([row.problem] if row.problem else []), *differences[row.dag_id]]:
@@ -225,10 +245,14 @@ def _print_summary(rows: list[Row], differences: dict[str, list[str]], truth: di
     if times:
         print(f"median of dag.test(): {times[len(times) // 2] * 1000:.1f} ms, sum {sum(times):.1f} s")
     if truth:
-        known = [row.dag_id for row in rows if truth.get(row.dag_id, {}).get("run_state", 0) != "running" and row.dag_id in truth]
+        endless = {dag_id for dag_id, facts in truth.items() if facts.get("run_state") == "running"}
+        known = [row.dag_id for row in rows if row.dag_id in truth.keys() - endless]
         unlike = [dag_id for dag_id in known if differences[dag_id]]
-        absent = sorted(truth.keys() - set(known))
-        print(f"of {len(truth)} in the truth: {len(known) - len(unlike)} as there, {len(unlike)} differ, {len(absent)} did not load")
+        absent = sorted(truth.keys() - endless - set(known))
+        print(
+            f"of {len(truth)} in the truth: {len(known) - len(unlike)} as there, {len(unlike)} differ, {len(absent)} did not load,"
+            f" {len(endless)} never ended there"
+        )
         print(f"did not load: {', '.join(absent)}")
 
 

@@ -31,6 +31,8 @@ _HOMES = """
 .authoring.params: Param ParamsDict NOTSET ArgNotSet=NOTSET
 .authoring.rules: TriggerRule WeightRule
 .authoring.literals: literal
+.authoring.triggers: BaseTrigger BaseEventTrigger=BaseTrigger TriggerEvent TaskSuccessEvent TaskFailedEvent TaskSkippedEvent TaskDeferred
+.operators.triggers: DateTimeTrigger TimeDeltaTrigger FileTrigger
 .authoring.mapped: MappedOperator
 .authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
@@ -48,6 +50,8 @@ _HOMES = """
 .errors: PoolNotFound XComNotFound DagRunAlreadyExists=RunExists AirflowTimetableInvalid=TimetableError
 .errors: AirflowNotFoundException=ConnectionNotFound AirflowRuntimeError=FlowletError SerializationError=XComError
 .errors: XComForMappingNotPushed UnmappableXComTypePushed UnmappableXComLengthPushed
+.errors: TaskDeferralError
+.errors: TaskDeferralTimeout
 .errors: AirflowOptionalProviderFeatureException=FlowletError
 .operators.asset_decorator: asset
 .operators.bash: BashOperator
@@ -98,9 +102,8 @@ _LATER = {
     " StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper Window DayWindow HourWindow MonthWindow QuarterWindow"
     " WeekWindow YearWindow MinimumCount WaitForAll CronPartitionTimetable PartitionedAssetTimetable PartitionedAtRuntime",
     "task and asset state stores": "NEVER_EXPIRE ResumableJobMixin",
-    "deferrable operators": "BaseTrigger BaseEventTrigger TriggerEvent TaskDeferred TaskDeferralError TaskDeferralTimeout"
-    " DateTimeTrigger TimeDeltaTrigger FileTrigger FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger"
-    " DagStateTrigger TaskSuccessEvent TaskFailedEvent TaskSkippedEvent StartTriggerArgs",
+    "more triggers": "FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger DagStateTrigger"
+    " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
     "human in the loop": "HITLOperator HITLEntryOperator HITLBranchOperator ApprovalOperator",

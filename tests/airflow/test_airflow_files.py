@@ -179,3 +179,9 @@ def test_asked_for(story: Any) -> None:
     assert told["xcoms"]["last.show:return_value"] == 6
     told = story("asked_for", run_conf={"country": "de", "days": 1})
     assert [states(told)[task] for task in ("long_way", "short_way", "ready")] == ["skipped", "success", "skipped"]
+
+
+def test_deferring(story: Any) -> None:
+    told = story("deferring")
+    assert states(told) == {"settle": "success", "export": "success"}
+    assert told["xcoms"]["export:return_value"] == {"rows": 3, "woken": True}
