@@ -165,7 +165,8 @@ airflow.utils.decorators: apply_defaults
 airflow.utils.db, airflow.utils.session: provide_session create_session NEW_SESSION
 airflow.settings: Session
 airflow.utils.email: send_email send_email_smtp
-airflow.utils.helpers: chain cross_downstream
+airflow.utils.helpers: chain cross_downstream merge_dicts exactly_one prune_dict
+airflow.providers_manager: ProvidersManager
 airflow.utils.log.logging_mixin: LoggingMixin
 airflow.utils.operator_helpers: determine_kwargs
 airflow.utils.state: State TaskInstanceState DagRunState JobState

@@ -40,7 +40,8 @@ _HOMES = """
 .airflow.configuration: conf
 .airflow.dates: days_ago cron_presets
 .airflow.names: version=VERSION
-.airflow.small: to_boolean getuser import_string qualname is_valid_dotpath iter_namespace
+.worker.providers: ProvidersManager
+.airflow.small: merge_dicts exactly_one prune_dict to_boolean getuser import_string qualname is_valid_dotpath iter_namespace
 .airflow.states: State TaskInstanceState DagRunState JobState
 .airflow.timezone: utc utcnow is_localized is_naive make_aware make_naive convert_to_utc coerce_datetime parse datetime
 .errors: AirflowException=FlowletError AirflowSkipException=SkipTask AirflowFailException=FailTask

@@ -48,3 +48,33 @@ def iter_namespace(ns: Any) -> Any:
     import pkgutil
 
     return (found.name for found in pkgutil.iter_modules(ns.__path__, f"{ns.__name__}."))
+
+
+def merge_dicts(dict1: dict[Any, Any], dict2: dict[Any, Any]) -> dict[Any, Any]:
+    """Both together, the second above the first, also in dicts within."""
+    merged = dict(dict1)
+    for key, value in dict2.items():
+        inner = merged.get(key)
+        merged[key] = (
+            merge_dicts(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        )
+    return merged
+
+
+def exactly_one(*args: Any) -> bool:
+    """Whether one of these is true, and no other."""
+    return sum(map(bool, args)) == 1
+
+
+def prune_dict(val: Any, mode: str = "strict") -> Any:
+    """Without what is None (strict) or false (truthy), also within."""
+    if isinstance(val, dict):
+        pruned = {key: prune_dict(value, mode) for key, value in val.items()}
+        return {key: value for key, value in pruned.items() if _stays(value, mode)}
+    if isinstance(val, list):
+        return [value for value in (prune_dict(value, mode) for value in val) if _stays(value, mode)]
+    return val
+
+
+def _stays(value: Any, mode: str) -> bool:
+    return value is not None if mode == "strict" else bool(value)

@@ -119,6 +119,12 @@ class Connection:
         query = plain if plain and dict(parse_qsl(plain, keep_blank_values=True)) == extra else urlencode({self.EXTRA_KEY: self.extra})
         return f"{uri}{'?' if self.schema else '/?'}{query}"
 
+    def get_hook(self, *, hook_params: Mapping[str, Any] | None = None) -> Any:
+        """The hook that an installed provider package brings for this type of connection; FlowletError if none does."""
+        from flowlet.worker.providers import hook_of
+
+        return hook_of(self.conn_id, self.conn_type, hook_params or {})
+
     def to_dict(self, *, prune_empty: bool = False, validate: bool = True) -> dict[str, Any]:  # noqa: ARG002  Airflow's argument
         """Its parts by name, `extra` as the fields it holds."""
         parts = {name: getattr(self, name) for name in ("conn_id", *_PARTS[:-1])}
@@ -165,6 +171,11 @@ class BaseHook:
     async def aget_connection(cls, conn_id: str) -> Connection:
         """The same, for coroutines."""
         return Connection.get(conn_id)
+
+    @classmethod
+    def get_hook(cls, conn_id: str, hook_params: Mapping[str, Any] | None = None) -> Any:
+        """The hook for the type of that connection, which an installed provider package brings."""
+        return cls.get_connection(conn_id).get_hook(hook_params=hook_params)
 
     def get_conn(self) -> Any:
         """The client; a subclass makes it."""
