@@ -15,6 +15,7 @@ from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
 from flowlet.errors import FlowletError, RunNotFound, TaskNotFound
+from flowlet.runs.instances import is_active
 from flowlet.scheduler import requests
 from flowlet.scheduler.naming import same_run
 
@@ -61,12 +62,10 @@ class Engine(Keeping):
         text = self._conf(entry, conf)
         date = requests.NOW if logical_date is _UNSET else moment_of(logical_date)
         request = requests.Trigger(dag_id, checked_run_id(run_id), date, text, ())
-        if run_id is not None and (closing := entry.closing.get(run_id)) is not None:
-            return await DagRun(self, same_run(closing, request)).wait()
-        if run_id is not None and run_id not in entry.active:
-            known = await self._find(dag_id, run_id)
-            if known is not None:
-                return DagRun(self, same_run(known, request))
+        known = None if run_id is None else await self._find(dag_id, run_id)
+        if known is not None:
+            run = DagRun(self, same_run(known, request))
+            return await run.wait() if run_id in entry.closing else run
         past: list[Any] = []
         if entry.has_past and date is not None and date != requests.NOW:
             past = await rows.run_before(store, entry.spec, date)
@@ -76,9 +75,7 @@ class Engine(Keeping):
     async def run(self, dag_id: str, run_id: str) -> DagRun:
         """A run by its id, live or finished; RunNotFound."""
         self.check()
-        entry = self.brain.entries.get(dag_id)
-        run = entry.find(run_id) if entry is not None else None
-        run = run or await self._find(dag_id, run_id)
+        run = await self._find(dag_id, run_id)
         if run is None:
             raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")
         return DagRun(self, run)
@@ -86,8 +83,7 @@ class Engine(Keeping):
     async def cancel(self, dag_id: str, run_id: str) -> DagRun:
         """End a run before its time; a finished one stays as it is."""
         run = await self.run(dag_id, run_id)
-        scheduler, _ = self._parts()
-        await scheduler.ask(requests.Cancel, run._run, "cancelled")
+        await self._parts()[0].ask(requests.Cancel, run._run, "cancelled")
         return run
 
     async def pause(self, dag_id: str) -> None:
@@ -187,8 +183,16 @@ class Engine(Keeping):
         await rows.load_xcoms(self._parts()[1], run)
 
     async def _find(self, dag_id: str, run_id: str) -> ActiveRun | None:
-        """A run that is on file only."""
-        return await rows.find_run(self._parts()[1], self.brain.entry(dag_id).spec, run_id)
+        """The run that is live; or, when it has ended, as the file has it. It may begin or end while the file
+        is read: what is still active on file is never taken for the run itself."""
+        while True:
+            entry = self.brain.entry(dag_id)
+            live = entry.find(run_id)
+            if live is not None:
+                return live
+            found = await rows.find_run(self._parts()[1], entry.spec, run_id)
+            if found is None or not is_active(found):
+                return entry.find(run_id) or found
 
     async def _perform(self, verb: str, args: dict[str, Any]) -> Any:
         from flowlet.engine.verbs import perform

@@ -62,6 +62,9 @@ def _place_of(run: ActiveRun, row: Row) -> TaskInstance | None:
         return first
     run.is_expanded = True
     if first.instances is None:
+        if first.id:  # it has a row without an index too, of a time when the DAG did not map it
+            run.gone[first.key] = first
+            first = run.tasks[task.index] = TaskInstance(run, task, 0)
         first.instances = [first]
         return first
     twin = TaskInstance(run, task, 0, row[3])

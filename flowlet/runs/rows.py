@@ -22,6 +22,7 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
     if state in TERMINAL:
         ended_at = ti.ended_at = max(turn.now, ti.started_at or 0)
         ti.wake_at = None
+        ti.run.past_waiting.discard(ti)
         if ti.try_number and ti.outcome is None:
             ti.outcome = "cancelled"  # as settle_task has it: the attempt of a sensor between two looks, of a deferred task
             if ti.deferral is not None:

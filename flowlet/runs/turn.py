@@ -18,7 +18,10 @@ def _nobody_reserves(count: int) -> int:
 class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
-    __slots__ = ("callbacks", "defer", "drop", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs", "start", "stop", "touched", "wake")
+    __slots__ = (
+        "callbacks", "defer", "drop", "joined", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs",
+        "start", "stop", "touched", "wake",
+    )  # fmt: skip
 
     def __init__(self, now: int, reserve: Callable[[int], int] | None = None) -> None:
         self.now = now
@@ -27,6 +30,8 @@ class Turn:
         self.moves = Moves()
         self.runs: list[ActiveRun] = []
         """New runs, whose rows enter with this turn."""
+        self.joined: list[TaskInstance] = []
+        """New instances in runs that had begun before: their rows enter with this turn too."""
         self.ready: list[TaskInstance] = []
         """Released by their trigger rules, not yet started."""
         self.touched: list[TaskInstance] = []

@@ -23,7 +23,7 @@ from flowlet.runs.states import (
 )
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import jumps, keeping, outcomes, registration, reloading, requests, schedules
+from flowlet.scheduler import editing, jumps, keeping, outcomes, registration, reloading, requests, schedules
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 from flowlet.scheduler.naming import manual_run_id, same_run
@@ -79,6 +79,8 @@ class Brain:
         if self.executing and not self.draining:
             self._admit(turn)
         self.file_new_runs(turn)
+        if turn.joined:
+            editing.enter(turn)
         return turn
 
     def next_due(self) -> int | None:

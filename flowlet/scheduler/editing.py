@@ -7,6 +7,7 @@ judged again by the edges and rules of today. (Airflow: DagRun.verify_integrity,
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from flowlet.runs import plan
@@ -18,6 +19,8 @@ from flowlet.runs.rows import settle
 from flowlet.runs.states import NONE, QUEUED, REMOVED, RUNNING, SCHEDULED, TERMINAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flowlet.authoring.spec import TaskSpec
     from flowlet.runs.instances import ActiveRun
     from flowlet.runs.turn import Turn
@@ -33,9 +36,12 @@ def edit(brain: Brain, entry: Entry, turn: Turn) -> None:
     turn.ready[:] = [ti for ti in turn.ready if ti.run.dag_id != entry.spec.dag_id]
     if entry.has_past:
         entry.past.link_all(entry.active.values())
-    for run in list(entry.active.values()):
-        if is_active(run):
-            _put_over(brain, entry, run, turn)
+    runs = [run for run in entry.active.values() if is_active(run)]
+    for run in runs:
+        _put_over(brain, entry, run, turn)
+    for run in runs:  # only now: what one run goes on with, another may have waited for
+        if run.state == RUNNING:
+            _go_on(brain, run, turn)
 
 
 def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
@@ -47,8 +53,7 @@ def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
     for ti in holding:
         if ti.state == RUNNING:
             brain.admission.hold(ti)
-    if run.state == RUNNING:
-        _go_on(brain, run, turn)
+    run.past_waiting.clear()
 
 
 def _rehouse(run: ActiveRun, entry: Entry) -> None:
@@ -62,20 +67,28 @@ def _rehouse(run: ActiveRun, entry: Entry) -> None:
 
 def _instance_of(run: ActiveRun, task: TaskSpec, known: dict[str, TaskInstance]) -> TaskInstance:
     """What there is of the task, taken from what is known; of a mapped one, the first of all. Else a new one."""
-    ti = known.pop(task.task_id, None)
-    if ti is None and task.mapping is not None:
-        ti = known.get(f"{task.task_id}[0]")
-        for twin in ti.instances or () if ti is not None else ():
-            twin.spec = task
-            known.pop(twin.key, None)
-    if ti is None:
-        return TaskInstance(run, task, 0)
+    twins = list(_expanded(task, known)) if task.mapping is not None else []
+    for twin in twins:
+        twin.spec = task
+    if twins:
+        twins[0].instances, run.is_expanded = twins, True
+        return twins[0]
+    ti = known.pop(task.task_id, None) or TaskInstance(run, task, 0)
     ti.spec = task
     return ti
 
 
+def _expanded(task: TaskSpec, known: dict[str, TaskInstance]) -> Iterator[TaskInstance]:
+    """The instances of a mapped task, if it has been expanded: as many as there were, wherever they went since."""
+    for index in count():
+        ti = known.pop(f"{task.task_id}[{index}]", None)
+        if ti is None:
+            return
+        yield ti
+
+
 def fit(run: ActiveRun, turn: Turn) -> None:
-    """Make rows and counters agree with the tasks that the DAG has."""
+    """Make states and counters agree with the tasks that the DAG has; new instances join."""
     for ti in run.gone.values():
         ti.instances = None
         if ti.state not in TERMINAL:
@@ -83,19 +96,28 @@ def fit(run: ActiveRun, turn: Turn) -> None:
     for ti in run.instances:
         if ti.state == REMOVED:
             settle(ti, NONE, None, turn)
-        elif ti.id == 0:
-            _add(run, ti, turn)
+    for ti in run.tasks:
+        if ti.id == 0:
+            ti.id = turn.reserve(1)
+            turn.joined.append(ti)
     count_all(run)
     for ti in run.instances:
         if ti.state in _ABOUT_TO_START and not ti.try_number and not may_run(ti):
             plan.hold_back(ti, turn)
 
 
-def _add(run: ActiveRun, ti: TaskInstance, turn: Turn) -> None:
-    spec, ti.id = ti.spec, turn.reserve(1)
-    turn.moves.add_task.append(
-        AddTask(ti.id, run.id, spec.task_id, -1, NONE, 0, spec.retries, spec.operator, spec.pool, None, None, None)
-    )
+def enter(turn: Turn) -> None:
+    """The rows of instances that joined a run, with the index that they have by the end of the turn."""
+    ids = {ti.id for ti in turn.joined}
+    turn.moves.index_task = [move for move in turn.moves.index_task if move.id not in ids]
+    for ti in turn.joined:
+        spec = ti.spec
+        turn.moves.add_task.append(
+            AddTask(
+                ti.id, ti.run.id, spec.task_id, ti.map_index, NONE, 0, spec.retries, spec.operator, spec.pool,
+                None, None, None,
+            )
+        )  # fmt: skip
 
 
 def _goes_on(ti: TaskInstance) -> bool:
@@ -110,5 +132,4 @@ def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
         run.times_out_at = None
     elif run.times_out_at != run.started_at + timeout:
         brain.limit_time(run, run.started_at + timeout)
-    run.past_waiting.clear()
     plan.resume(run, turn)

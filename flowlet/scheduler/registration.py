@@ -107,9 +107,7 @@ def _recover(
     run = run_from_rows(entry.spec, run_row, task_rows, lengths)
     brain.adopt(entry, run)
     editing.fit(run, turn)
-    if not brain.executing or run.state == QUEUED:
-        return
-    for ti in go_on(brain, entry, run, turn):
+    for ti in go_on(brain, entry, run, turn) if brain.executing and run.state == RUNNING else ():
         plan.interrupt(ti, "the process that ran it went away", turn, crashed=True)
         turn.event("recovered", f"try {ti.try_number} was interrupted by the end of its process; now {ti.state}", ti=ti)
 

@@ -59,7 +59,8 @@ FROM json_each(?3)
 LIMIT ?4;
 
 -- name: index_task
-UPDATE task_instance SET map_index = ?2 WHERE id = ?1 AND map_index = -1 AND state = 'none';
+-- Before the move that lets it wait again, where an edit of the DAG gave it a mapping or brought it back.
+UPDATE task_instance SET map_index = ?2 WHERE id = ?1 AND map_index = -1 AND state IN ('none', 'scheduled', 'removed');
 
 -- name: add_task
 -- An end without an attempt (a bodyless success) is a settlement, see task_instance.

@@ -9,21 +9,30 @@ from typing import Any
 
 
 class Journal:
-    """One line a fact. A write by O_APPEND is whole and outlives the process without an fsync."""
+    """One line a fact. A write by O_APPEND outlives the process without an fsync; one that SIGKILL cut short, which
+    it can at the end of a page, is a fact that nobody was told."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(self, kind: str, **facts: Any) -> None:
-        os.write(self._fd, json.dumps({"kind": kind, **facts}).encode() + b"\n")
+        os.write(self._fd, b"\n" + json.dumps({"kind": kind, **facts}).encode() + b"\n")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The facts, in the order in which they were written."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [fact for line in path.read_text().splitlines() if (fact := _whole(line)) is not None]
+
+
+def _whole(line: str) -> dict[str, Any] | None:
+    try:
+        fact: dict[str, Any] = json.loads(line)
+    except ValueError:  # empty, or cut short
+        return None
+    return fact
 
 
 def kinds(path: Path) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowlet import DAG, Engine, task
+from flowlet import DAG, DagRun, Engine, task
 from flowlet.errors import FlowletError
 from flowlet.scheduler import requests
 from flowlet.testing import VirtualClock
@@ -28,6 +28,8 @@ class House:
 
     def __init__(self) -> None:
         self.door = asyncio.Event()
+        self.held: list[DagRun] = []
+        """Runs that somebody was given."""
         self.engine = Engine(dags=[self.dag("one"), self.dag("two")], pools={"db": 1}, clock=VirtualClock(auto=True))
 
     def dag(self, dag_id: str, *, tasks: int = 3) -> DAG:
@@ -82,6 +84,10 @@ class House:
             for entry in list(self.engine.brain.entries.values()):
                 for run_id in list(entry.active):
                     await (await self.engine.run(entry.spec.dag_id, run_id)).wait()
+            for run in self.held:
+                await run.wait()
+                (row,) = await self.engine._parts()[1].fetch("run", dag_id=run.dag_id, run_id=run.run_id)
+                assert row[4] == run.state
         await self.agrees()
         admission = self.engine.brain.admission
         assert {pool.used for pool in admission.pools.values()} == {0}
@@ -95,6 +101,8 @@ async def _open(house: House) -> None:
 VERBS: dict[str, Verb] = {
     "trigger": lambda house: house.engine.trigger("one"),
     "trigger_again": lambda house: house.engine.trigger("one", run_id="mine"),
+    "trigger_fresh": lambda house: house.engine.trigger("one", run_id="fresh"),
+    "cancel_fresh": lambda house: house.engine.cancel("one", "fresh"),
     "cancel": lambda house: house.engine.cancel("one", "mine"),
     "pause": lambda house: house.engine.pause("one"),
     "unpause": lambda house: house.engine.unpause("one"),
@@ -113,7 +121,9 @@ async def delayed(house: House, name: str, steps: int) -> None:
     for _ in range(steps):
         await anyio.lowlevel.checkpoint()
     with suppress(FlowletError):
-        await VERBS[name](house)
+        given = await VERBS[name](house)
+        if isinstance(given, DagRun):
+            house.held.append(given)
 
 
 async def play(verbs: list[tuple[str, int]]) -> None:
@@ -141,11 +151,48 @@ def test_any_verbs_however_they_interleave_leave_one_history(verbs: list[tuple[s
     asyncio.run(play(verbs))
 
 
+class SlowReading:
+    """The first question of a name is answered late; all others at once."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        store, self.now, late = engine._parts()[1], anyio.Event(), iter([True])
+        fetch = store.fetch
+
+        async def slow(asked: str, **where: Any) -> Any:
+            if asked == name and next(late, False):
+                await self.now.wait()
+            return await fetch(asked, **where)
+
+        store.fetch = slow  # type: ignore[method-assign]
+
+
 @pytest.mark.anyio
 async def test_of_two_descriptions_of_a_dag_at_once_the_later_one_stands() -> None:
     for sizes in product((2, 3, 4), repeat=2):
         house = House()
-        async with house.engine as engine:
-            await asyncio.gather(*(engine.add(house.dag("new", tasks=size)) for size in sizes))
-            assert len(engine.brain.entries["new"].spec.tasks) == sizes[-1]
+        async with house.engine as engine, asyncio.timeout(20):
+            slow = SlowReading(engine, "dag")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(engine.add(house.dag("new", tasks=sizes[0])))
+                await anyio.lowlevel.checkpoint()
+                await engine.add(house.dag("new", tasks=sizes[1]))
+                slow.now.set()
+            assert len(engine.brain.entries["new"].spec.tasks) == sizes[1]
             await house.agrees()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("verb", ["run", "cancel", "trigger"])
+async def test_a_run_that_begins_while_the_file_is_read_is_given_as_the_one_that_lives(verb: str) -> None:
+    house = House()
+    async with house.engine as engine, asyncio.timeout(20):
+        slow = SlowReading(engine, "run")
+        async with asyncio.TaskGroup() as group:
+            act = getattr(engine, verb)
+            given = group.create_task(act("one", run_id="fresh"))
+            await anyio.lowlevel.checkpoint()
+            live = await engine.trigger("one", run_id="fresh")
+            slow.now.set()
+        assert given.result()._run is live._run
+        await house.ends()
+        assert live.state == ("failed" if verb == "cancel" else "success")

@@ -6,11 +6,12 @@ own statements, all at once (a guard that does not fit fails the test), and look
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flowlet.authoring.spec import DagSpec, TaskSpec
+from flowlet.authoring.spec import DagSpec, TaskSpec, sources
 from flowlet.engine import rows
 from flowlet.errors import RunExists
 from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -54,7 +55,8 @@ class File:
 
     def states(self, dag_id: str | None = None) -> dict[tuple[str, str, str], str]:
         """(DAG, run, task) to state."""
-        found = self.select("SELECT dag_id, run_id, task_id, state FROM tasks WHERE :d IS NULL OR dag_id = :d", d=dag_id)
+        key = "CASE WHEN map_index < 0 THEN task_id ELSE task_id || '[' || map_index || ']' END"
+        found = self.select(f"SELECT dag_id, run_id, {key}, state FROM tasks WHERE :d IS NULL OR dag_id = :d", d=dag_id)
         return {(dag, run, task): state for dag, run, task, state in found}
 
     def runs(self) -> dict[tuple[str, str], str]:
@@ -172,6 +174,8 @@ class World:
     def end(self, work: Work, outcome: Outcome) -> None:
         """The body ends; told in the next turn."""
         self.works.remove(work)
+        if outcome.length is not None and work.key.map_index >= 0:
+            outcome.length = 1  # as the worker tells it: one of several
         self.asked.append(requests.Ended(work, outcome))  # type: ignore[arg-type]  # all that the brain looks at
 
     # -- turns -----------------------------------------------------------------------------------------
@@ -243,7 +247,7 @@ class World:
         return [run for entry in self.brain.entries.values() for run in entry.active.values()]
 
     def instances(self) -> list[TaskInstance]:
-        return [ti for run in self.active() for ti in run.tasks]
+        return [ti for run in self.active() for ti in run.instances]
 
     def why(self, ti: TaskInstance) -> str:
         return self.brain.why(ti)
@@ -270,6 +274,8 @@ def dag_of(dag_id: str, *tasks: TaskSpec, **more: Any) -> DagSpec:
             below[up].append(index)
     for task, downstream in zip(tasks, below, strict=True):
         task.downstream = tuple(downstream)
+        for source in sources(task.mapping or ()):
+            tasks[source].is_map_source = True
     return DagSpec(dag_id=dag_id, tasks=tasks, **more)
 
 
@@ -277,8 +283,9 @@ def a_task(task_id: str, *upstream: int, **more: Any) -> TaskSpec:
     return TaskSpec(task_id=task_id, index=0, operator="Op", upstream=upstream, **more)
 
 
-def succeeded(_: Work | None = None) -> Outcome:
-    return Outcome("succeeded", xcoms=(("return_value", "1"),))
+def succeeded(_: Work | None = None, *, length: int = 2) -> Outcome:
+    """With a list of so many items: as many instances gets who is mapped over it."""
+    return Outcome("succeeded", xcoms=(("return_value", json.dumps([0] * length)),), length=length)
 
 
 def failed(_: Work | None = None) -> Outcome:

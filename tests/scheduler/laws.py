@@ -29,7 +29,7 @@ def moves_are_legal(world: World, turn: Turn) -> None:
     world.known_states = before  # type: ignore[attr-defined]
     for run in [*world.active(), *turn.over]:
         on_file = world.file.states(run.dag_id)
-        for ti in run.tasks:
+        for ti in run.known_instances:
             assert on_file[run.dag_id, run.run_id, ti.key] == ti.state, ti
 
 
@@ -37,7 +37,7 @@ def attempts_are_contiguous(world: World, turn: Turn) -> None:
     """Tries count 1, 2, 3; the one that is alive is the last."""
     numbers: dict[Any, list[tuple[int, str | None]]] = {}
     for *key, number, outcome in world.file.select(
-        "SELECT dag_id, run_id, task_id, try_number, outcome FROM attempts ORDER BY try_number"
+        "SELECT dag_id, run_id, task_id, map_index, try_number, outcome FROM attempts ORDER BY try_number"
     ):
         numbers.setdefault(tuple(key), []).append((number, outcome))
     for key, tries in numbers.items():
@@ -50,20 +50,27 @@ def rules_were_met(world: World, turn: Turn) -> None:
     """What starts, and what is set by its rule, has the rule's word; no rule's word is left waiting."""
     ended = {ti for ti in turn.touched if ti.state in TERMINAL and ti.run.dag_id not in world.edited}
     first = {move.id for move in turn.moves.start_task if not move.expected_try}
-    for ti in ended | {ti for ti in turn.start if ti.id in first}:
+    for ti in {ti for ti in ended | {ti for ti in turn.start if ti.id in first} if not is_unexpanded(ti)}:
         if ti.state == "running":
             assert rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) == "run", ti
         elif ti.state in ("skipped", "upstream_failed") and ti.reason is None and ti.outcome is None:
             news = [at for at, up in enumerate(_upstreams(ti)) if up in ended]
             assert ti.state in rule_oracle.verdicts_on_the_way(ti.spec.trigger_rule, _ups(ti), news), (ti, _ups(ti))
     for run in world.active():
-        for ti in run.tasks if run.state == "running" else ():
-            if ti.state == "none" and not ti.released and not past_blocks(world, ti):
+        for ti in run.instances if run.state == "running" else ():
+            if ti.state == "none" and not ti.released and not is_unexpanded(ti) and not past_blocks(world, ti):
                 assert rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) == "wait", (ti, _ups(ti))
 
 
 def _upstreams(ti: TaskInstance) -> list[TaskInstance]:
-    return [ti.run.tasks[index] for index in ti.spec.upstream]
+    """Its direct upstreams; of a mapped one all instances."""
+    firsts = [ti.run.tasks[index] for index in ti.spec.upstream]
+    return [up for first in firsts for up in first.instances or (first,)]
+
+
+def is_unexpanded(ti: TaskInstance) -> bool:
+    """It stands for a mapped task until its number is known, and follows rules of its own."""
+    return ti.spec.mapping is not None and ti.map_index < 0
 
 
 def _ups(ti: TaskInstance) -> str:
@@ -77,11 +84,11 @@ def runs_end_by_their_leaves(world: World, turn: Turn) -> None:
         if run.reason is not None and not run.reason.startswith("failed: "):
             assert run.state == "failed", run.reason
             if run.reason.startswith("deadlock"):
-                open_ = [ti for ti in run.tasks if ti.state not in TERMINAL]
-                assert {rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) for ti in open_} == {"wait"}, open_
+                open_ = [ti for ti in run.instances if not is_unexpanded(ti) and ti.state not in TERMINAL]
+                assert {rule_oracle.verdict(ti.spec.trigger_rule, _ups(ti)) for ti in open_} <= {"wait"}, open_
             continue
-        assert all(ti.state in TERMINAL for ti in run.tasks), run.tasks
-        leaves = [ti.state for ti in run.tasks if not ti.spec.downstream and not ti.spec.is_teardown]
+        assert all(ti.state in TERMINAL for ti in run.instances), run.instances
+        leaves = [ti.state for ti in run.instances if not ti.spec.downstream and not ti.spec.is_teardown]
         bad = any(state in ("failed", "upstream_failed") for state in leaves)
         assert run.state == ("failed" if bad else "success"), leaves
 
@@ -196,6 +203,8 @@ def past_blocks(world: World, ti: TaskInstance) -> bool:
     if not before:
         return False
     states = {task: state for (_, name, task), state in world.file.states(run.dag_id).items() if name == before[0][0]}
+    if f"{spec.task_id}[0]" in states:
+        return True  # mapped in the run before and not in this one: nobody can say
     if spec.task_id not in states:
         return not spec.ignore_first_depends_on_past
     wanted = [spec.task_id]
@@ -225,6 +234,8 @@ def _is_true(world: World, turn: Turn, ti: TaskInstance, sentence: str, slots: S
     if sentence.startswith(("depends_on_past", "wait_for_downstream")):
         return past_blocks(world, ti)
     names = sentence.removeprefix("waiting for ").split(" (")[0].split(", ")
+    if is_unexpanded(ti):
+        return sentence.startswith("waiting for ")
     return sentence.startswith("waiting for ") and any(up.key in names for up in _upstreams(ti) if up.state not in TERMINAL)
 
 

@@ -17,9 +17,12 @@ from tests.scheduler.laws import LAWS, past_blocks
 POOLS = ("default_pool", "one", "two")
 
 
-def random_dag(rng: random.Random, dag_id: str, **fixed: Any) -> DagSpec:
-    """Up to nine tasks, with whatever limits and rules a task may have."""
-    tasks = [_random_task(rng, number, fixed) for number in range(rng.randint(1, 9))]
+def random_dag(rng: random.Random, dag_id: str, *, mapped: bool = True, **fixed: Any) -> DagSpec:
+    """Up to nine tasks, with whatever limits and rules a task may have; some are mapped, if they may be."""
+    mapped = mapped and rng.random() < 0.3
+    if mapped:
+        fixed = {"depends_on_past": False, "wait_for_downstream": False, **fixed}
+    tasks = [_random_task(rng, number, fixed, mapped and rng.random() < 0.4) for number in range(rng.randint(1, 9))]
     more: dict[str, Any] = {"max_active_runs": rng.randint(1, 3), "max_active_tasks": rng.choice((1, 2, 4, 16))}
     if rng.random() < 0.1 and all(task.trigger_rule == "all_success" for task in tasks):
         more["fail_fast"] = True
@@ -28,7 +31,7 @@ def random_dag(rng: random.Random, dag_id: str, **fixed: Any) -> DagSpec:
     return dag_of(dag_id, *tasks, **more)
 
 
-def _random_task(rng: random.Random, number: int, fixed: dict[str, Any]) -> TaskSpec:
+def _random_task(rng: random.Random, number: int, fixed: dict[str, Any], mapped: bool) -> TaskSpec:
     ups = sorted(rng.sample(range(number), min(number, rng.choice((0, 1, 1, 2, 3)))))
     more: dict[str, Any] = {
         "trigger_rule": rng.choice(rule_oracle.RULES) if rng.random() < 0.6 else "all_success",
@@ -47,6 +50,9 @@ def _random_task(rng: random.Random, number: int, fixed: dict[str, Any]) -> Task
             more[limit] = rng.randint(1, 2)
     for past in ("depends_on_past", "wait_for_downstream"):
         more[past] = rng.random() < 0.08
+    if ups and mapped:
+        more |= {"depends_on_past": False, "wait_for_downstream": False, "bodyless": False, "sensor": None}
+        more["mapping"] = (rng.choice((2, ["xcom", rng.choice(ups)], ["concat", [["xcom", ups[0]], 1]])),)
     return a_task(f"t{number}", *ups, **{**more, **fixed})
 
 
@@ -61,7 +67,9 @@ def random_outcome(rng: random.Random, work: Work, now: int) -> Outcome:
         return Outcome("succeeded", skip=tuple(rng.sample(below, rng.randint(0, len(below)))))
     if kind == "fatal":
         return Outcome("failed", reason="it cannot be", error="FailTask", retry=False)
-    return succeeded() if kind == "succeeded" else Outcome(kind, reason="as it should", error="Error")
+    if kind != "succeeded":
+        return Outcome(kind, reason="as it should", error="Error")
+    return rng.choice((Outcome("succeeded"), succeeded(length=rng.randint(0, 3))))
 
 
 class Chance:
@@ -118,10 +126,10 @@ class Chance:
         world.finish(lambda work: succeeded() if self.rng.random() < 0.8 else failed())
 
 
-def a_world(seed: int) -> tuple[World, Chance]:
+def a_world(seed: int, *, mapped: bool = True) -> tuple[World, Chance]:
     rng = random.Random(seed)
     world = World(parallelism=rng.choice((1, 2, 3, 32)), laws=LAWS)
-    dags = [random_dag(rng, f"dag{number}") for number in range(rng.randint(1, 3))]
+    dags = [random_dag(rng, f"dag{number}", mapped=mapped) for number in range(rng.randint(1, 3))]
     for dag in dags:
         world.add(dag)
     return world, Chance(world, seed, [dag.dag_id for dag in dags])
@@ -130,6 +138,6 @@ def a_world(seed: int) -> tuple[World, Chance]:
 def waits_for_the_past(world: World, run: ActiveRun) -> bool:
     """For ever, as the user wished: the run before failed. Or it is queued behind runs that do."""
     if run.state == "running":
-        return any(past_blocks(world, ti) for ti in run.tasks)
+        return any(past_blocks(world, ti) for ti in run.instances)
     ahead = [other for other in world.active() if other.dag_id == run.dag_id and other.state == "running"]
-    return len(ahead) == run.spec.max_active_runs and all(waits_for_the_past(world, other) for other in ahead)
+    return len(ahead) >= run.spec.max_active_runs and all(waits_for_the_past(world, other) for other in ahead)

@@ -18,7 +18,7 @@ from tests.scheduler.random_dags import Chance, a_world, random_dag, waits_for_t
 
 def edited(rng: random.Random, dag: DagSpec) -> DagSpec:
     """Another random DAG under the same id: same names in other places, with other rules, kinds and limits."""
-    more = random_dag(rng, dag.dag_id)
+    more = random_dag(rng, dag.dag_id, mapped=False)
     kept = [task.task_id for task in dag.tasks if rng.random() < 0.8]
     names = [*kept, *(name for number in range(9) if (name := f"new{number}") not in kept)][: len(more.tasks)]
     rng.shuffle(names)
@@ -30,7 +30,7 @@ def edited(rng: random.Random, dag: DagSpec) -> DagSpec:
 @settings(max_examples=120, deadline=None)
 @given(st.integers(0, 2**32), st.integers(5, 40))
 def test_the_laws_hold_while_dags_are_edited_and_every_run_ends(seed: int, steps: int) -> None:
-    world, chance = a_world(seed)
+    world, chance = a_world(seed, mapped=False)
     for _ in range(steps):
         if chance.rng.random() < 0.2:
             edit_some(world, chance)
@@ -212,3 +212,19 @@ def test_a_pause_that_came_between_the_reading_of_the_file_and_the_edit_stands()
     world.ask(late)
     assert world.file.select("SELECT paused FROM dag") == [(1,)]
     assert world.brain.entries["dag"].paused
+
+
+def test_a_mapped_task_keeps_its_instances_across_an_edit_and_an_unmapped_one_gets_a_place_of_its_own() -> None:
+    def dag(mapped: bool) -> DagSpec:
+        return dag_of("dag", a_task("source"), a_task("t", 0, mapping=(["xcom", 0],) if mapped else None))
+
+    world = World(laws=LAWS)
+    world.add(dag(mapped=True))
+    world.trigger("dag", "run")
+    world.finish_works(succeeded())
+    assert states(world) == {"source": "success", "t[0]": "running", "t[1]": "running"}
+    world.add(dag(mapped=False))
+    assert states(world) == {"source": "success", "t": "running", "t[0]": "removed", "t[1]": "removed"}
+    world.add(dag(mapped=True))
+    world.finish(succeeded)
+    assert states(world) == {"source": "success", "t": "removed", "t[0]": "success", "t[1]": "success"}

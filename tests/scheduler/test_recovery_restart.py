@@ -223,3 +223,17 @@ def test_a_task_that_a_crash_fails_is_no_deadlock_for_what_has_not_been_looked_a
     world.crash()
     world.finish(succeeded)
     assert {task: state for (_, _, task), state in world.file.states().items()} == {"a": "success", "b": "failed", "c": "success"}
+
+
+def test_a_task_that_was_skipped_while_it_waited_for_the_past_stays_skipped_when_the_past_is_met() -> None:
+    world = World(laws=LAWS)
+    world.add(dag_of("dag", a_task("a"), a_task("b", 0, trigger_rule="always", depends_on_past=True), a_task("c", 0)))
+    world.trigger("dag", "first")
+    world.now += SECOND
+    second = world.trigger("dag", "second")
+    choosing = next(work for work in world.works if work.key is second.tasks[0])
+    world.end(choosing, Outcome("succeeded", skip=("b",)))
+    world.turn()
+    world.finish(succeeded)
+    assert second.tasks[1].state == "skipped"
+    assert not second.tasks[1].released
