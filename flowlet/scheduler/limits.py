@@ -165,7 +165,8 @@ class Admission:
                 yield ti
             return
         for ti in ready:
-            heappush(self._queue, (self._key(ti), ti, None))
+            if _may_start(ti):  # what made it ready may have been overtaken, in this very turn, by an edit of its DAG
+                heappush(self._queue, (self._key(ti), ti, None))
         for limit in list(self._freed):
             self._pull(limit)
         while self.parallel.free > 0 and self._queue:

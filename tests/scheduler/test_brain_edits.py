@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flowlet.authoring.spec import DagSpec, TaskSpec
@@ -29,6 +29,7 @@ def edited(rng: random.Random, dag: DagSpec) -> DagSpec:
 
 @settings(max_examples=120, deadline=None)
 @given(st.integers(0, 2**32), st.integers(5, 40))
+@example(4697, 17)  # a task is ready and gone in one turn
 def test_the_laws_hold_while_dags_are_edited_and_every_run_ends(seed: int, steps: int) -> None:
     world, chance = a_world(seed, mapped=False)
     for _ in range(steps):
