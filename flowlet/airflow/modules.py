@@ -171,13 +171,14 @@ airflow.utils.log.logging_mixin: LoggingMixin
 airflow.utils.operator_helpers: determine_kwargs
 airflow.utils.state: State TaskInstanceState DagRunState JobState
 airflow.utils.types: DagRunType NOTSET ArgNotSet
+airflow.sdk.lineage, airflow.lineage.hook: get_hook_lineage_collector
 airflow.utils.strings: to_boolean
 airflow.utils.platform: getuser
 airflow.sdk.module_loading, airflow.utils.module_loading: import_string qualname is_valid_dotpath iter_namespace
 airflow.utils.xcom: XCOM_RETURN_KEY
 airflow.providers.common.compat.sdk.timezone: *airflow.utils.timezone
 airflow.providers.common.compat.sdk: *airflow.sdk *airflow.sdk.exceptions *airflow.sdk.bases.decorator
-airflow.providers.common.compat.sdk: *airflow.triggers.base *airflow.sdk.log poke_mode_only
+airflow.providers.common.compat.sdk: *airflow.triggers.base *airflow.sdk.log poke_mode_only get_hook_lineage_collector
 airflow.providers.common.compat.standard.operators: *airflow.operators.python
 """
 

@@ -41,7 +41,7 @@ _HOMES = """
 .airflow.dates: days_ago cron_presets
 .airflow.names: version=VERSION
 .worker.providers: ProvidersManager
-.airflow.small: merge_dicts exactly_one prune_dict to_boolean getuser import_string qualname is_valid_dotpath iter_namespace
+.airflow.small: get_hook_lineage_collector merge_dicts exactly_one prune_dict to_boolean getuser import_string qualname is_valid_dotpath iter_namespace
 .airflow.states: State TaskInstanceState DagRunState JobState
 .airflow.timezone: utc utcnow is_localized is_naive make_aware make_naive convert_to_utc coerce_datetime parse datetime
 .errors: AirflowException=FlowletError AirflowSkipException=SkipTask AirflowFailException=FailTask
@@ -148,7 +148,7 @@ def why_missing(path: str, place: str) -> str:
         reason = f"this version of flowlet does not have it: it comes with {feature}"
     elif is_module(module) and name in MODULES[module]:
         reason = "this version of flowlet does not have it"
-    elif (package := provider_of(path)) is not None:
+    elif not (is_module(module) and MODULES[module]) and (package := provider_of(path)) is not None:
         reason = f"it comes with the package {package}, which is not installed"
     elif is_module(module):
         reason = "flowlet does not know it" + _near(name, MODULES[module] | _submodules(module))

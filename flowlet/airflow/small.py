@@ -78,3 +78,17 @@ def prune_dict(val: Any, mode: str = "strict") -> Any:
 
 def _stays(value: Any, mode: str) -> bool:
     return value is not None if mode == "strict" else bool(value)
+
+
+class NoLineage:
+    """Takes whatever hooks say of the data they touch; lineage is not collected here."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith(("add_", "create_")):
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+
+def get_hook_lineage_collector() -> NoLineage:
+    """Where hooks report what they read and write."""
+    return NoLineage()

@@ -124,6 +124,10 @@ def test_an_optional_import_falls_through(dag_of) -> None:
             ),
         ),
         (
+            "from airflow.providers.common.compat.sdk import Nonsense",
+            "airflow.providers.common.compat.sdk.Nonsense is not available: flowlet does not know it",
+        ),
+        (
             "from airflow.utils.session import provide_session",
             (
                 "airflow.utils.session.provide_session is not available: this version of flowlet does not have it:"

@@ -22,6 +22,9 @@ def test_small_functions() -> None:
     assert prune_dict({"a": 0, "b": 1}, mode="truthy") == {"b": 1}
     assert [to_boolean(text) for text in ("Yes", "on", "0", None)] == [True, True, False, False]
     assert import_string("pathlib.Path") is Path
+    from airflow.lineage.hook import get_hook_lineage_collector  # type: ignore[import-not-found]
+
+    assert get_hook_lineage_collector().add_extra(context=None, key="x", value=1) is None
     assert qualname(Path) == "pathlib.Path"
     for wrong in ("pathlib", "pathlib.Nothing"):
         with pytest.raises(ImportError):
