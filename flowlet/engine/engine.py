@@ -63,7 +63,7 @@ class Engine(Keeping):
         date = requests.NOW if logical_date is _UNSET else moment_of(logical_date)
         request = requests.Trigger(dag_id, checked_run_id(run_id), date, text, ())
         known = None if run_id is None else await self._find(dag_id, run_id)
-        if known is not None:
+        if known is not None and known is not entry.active.get(run_id or ""):  # a live one may not be on file yet
             run = DagRun(self, same_run(known, request))
             return await run.wait() if run_id in entry.closing else run
         past: list[Any] = []

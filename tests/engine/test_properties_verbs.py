@@ -196,3 +196,28 @@ async def test_a_run_that_begins_while_the_file_is_read_is_given_as_the_one_that
         assert given.result()._run is live._run
         await house.ends()
         assert live.state == ("failed" if verb == "cancel" else "success")
+
+
+@pytest.mark.anyio
+async def test_whoever_asks_for_a_run_that_is_being_written_is_answered_when_it_is_on_file() -> None:
+    house = House()
+    async with house.engine as engine, asyncio.timeout(20):
+        store, written = engine._parts()[1], anyio.Event()
+        commit = store.commit
+
+        async def slow(moves: Any) -> Any:
+            await written.wait()
+            return await commit(moves)
+
+        store.commit = slow  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(engine.trigger("one", run_id="fresh"))]
+            while engine.brain.entries["one"].find("fresh") is None:
+                await anyio.lowlevel.checkpoint()
+            asked.append(group.create_task(engine.trigger("one", run_id="fresh")))
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            assert [task.done() for task in asked] == [False, False]
+            written.set()
+        assert asked[0].result()._run is asked[1].result()._run
+        await house.ends()
