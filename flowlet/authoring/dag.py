@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from flowlet import settings
-from flowlet.authoring import arguments, dates, ids, places, registering, spellings, stack
+from flowlet.authoring import arguments, dates, ids, places, registering, spellings, stack, trigger_rules
 from flowlet.authoring.compile import Compiled, arrange, compile_dag
 from flowlet.authoring.group import TaskGroup
 from flowlet.authoring.params import NOTSET, DagParam, ParamsDict
@@ -330,18 +330,8 @@ class DAG:
         return compiled.spec
 
     def _check_rules(self) -> None:
-        """fail_fast stops at the first failure, so no task may wait for one (as in Airflow)."""
         self._check_params()
-        for task in self.task_dict.values():
-            if task.is_setup:
-                _check_after_setup(task)
-        if not self.fail_fast:
-            return
-        for task in self.task_dict.values():
-            if not task.is_teardown and task.trigger_rule != "all_success":
-                raise task._refuse(
-                    f"fail_fast allows no trigger_rule but 'all_success', not {task.trigger_rule}"
-                )
+        trigger_rules.check(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "_compiled":
@@ -402,15 +392,6 @@ class DAG:
 
     def __repr__(self) -> str:
         return f"<DAG: {self.dag_id}>"
-
-
-def _check_after_setup(setup: BaseOperator) -> None:
-    """Whatever else came after a setup with another rule might run without it (as in Airflow)."""
-    for task in setup._down:
-        if not task.is_teardown and task.trigger_rule != "all_success":
-            raise task._refuse(
-                f"comes after the setup {setup.task_id!r}, so its trigger_rule must be 'all_success', not {task.trigger_rule}"
-            )
 
 
 def _known() -> list[str]:
