@@ -161,6 +161,15 @@ async def test_a_reader_is_told_too_what_the_system_refuses(path: Path, monkeypa
             reader.owner()
 
 
+async def test_text_that_is_not_utf_8_is_told_as_damage(path: Path) -> None:
+    """In the schema: not even SQLite's own message about it can be read then."""
+    await open_and_close(path)
+    path.write_bytes(path.read_bytes().replace(b"event_of_run", b"event\xb0of_run", 1))
+    for door in (open_and_close, read):
+        with pytest.raises(StoreUnfit, match=r"flowlet\.db: .*damaged"):
+            await door(path)
+
+
 async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not a folder"):
         await open_and_close(tmp_path / "nowhere" / "flowlet.db")
