@@ -54,9 +54,8 @@ def test_an_import_is_measured_beside_the_libraries_that_it_loads() -> None:
 
 def test_an_idle_engine_writes_nothing() -> None:
     found = figures("idle.py", "--dags", "5", "--seconds", "1")
-    written = {name: figure["flowlet"] for name, figure in found.items() if figure["target"] == "0"}
-    assert set(written.values()) == {0}
-    assert len(written) == 4
+    written = {name: figure["flowlet"] for name, figure in found.items() if name.endswith(("transactions", "log"))}
+    assert len(written) == 2 and set(written.values()) == {0}
 
 
 def test_every_tick_of_a_second_fires_and_its_lateness_is_told() -> None:
