@@ -119,6 +119,14 @@ class TaskDeferralTimeout(FlowletError):
     """What a deferred task waited for did not come in time (Airflow's name)."""
 
 
+class HITLTimeoutError(FlowletError):
+    """Nobody answered a task that asks a person in time, and it has no defaults (Airflow's name)."""
+
+
+class HITLRejectException(FlowletError):
+    """What a task asked to be approved was rejected (Airflow's name)."""
+
+
 class PokeAgain(FlowletError):
     """Raised by a sensor that does not see yet what it waits for: it is executed again later."""
 

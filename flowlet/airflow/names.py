@@ -69,10 +69,11 @@ _HOMES = """
 .operators.external_python: ExternalPythonOperator BranchExternalPythonOperator
 .operators.virtualenv: PythonVirtualenvOperator BranchPythonVirtualenvOperator
 .operators.file_sensor: FileSensor
+.operators.hitl: ApprovalOperator HITLOperator HITLBranchOperator HITLEntryOperator
 .operators.latest_only: LatestOnlyOperator
 .operators.smooth: SmoothOperator
-.operators.time_sensors: DateTimeSensor DateTimeSensorAsync=DateTimeSensor TimeSensor TimeSensorAsync=TimeSensor
-.operators.time_sensors: TimeDeltaSensor TimeDeltaSensorAsync=TimeDeltaSensor WaitSensor
+.operators.time_sensors: DateTimeSensor DateTimeSensorAsync TimeSensor TimeSensorAsync
+.operators.time_sensors: TimeDeltaSensor TimeDeltaSensorAsync WaitSensor
 .operators.weekday: BranchDayOfWeekOperator DayOfWeekSensor WeekDay
 .operators.short_circuit: ShortCircuitOperator
 .operators.skipping: SkipMixin
@@ -107,7 +108,6 @@ _LATER = {
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
-    "human in the loop": "HITLOperator HITLEntryOperator HITLBranchOperator ApprovalOperator",
     "priority strategies": "PriorityWeightStrategy",
     "object storage": "ObjectStoragePath attach get_fs has_fs",
     "a metadata database, which there is none of": "provide_session create_session Session NEW_SESSION Base DagModel"

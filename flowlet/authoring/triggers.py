@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.authoring.context import CURRENT
 
@@ -59,6 +59,9 @@ class BaseTrigger:
     The very object that `defer` was given is run, on the engine's loop, so it must not block; it is never
     stored, and `serialize` (Airflow's) is never called. `cleanup` is called when it has ended, however it did.
     """
+
+    waits_for_input: ClassVar[bool] = False
+    """It waits for a person's answer, which it is given by the engine: it is never run (flowlet.operators.hitl)."""
 
     task_instance: Any = None
     """The `ti` of the task that waits for it."""

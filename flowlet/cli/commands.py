@@ -107,6 +107,15 @@ def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the task (or that try) has ended")
 
 
+def _answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("run_id", metavar="RUN_ID")
+    parser.add_argument("task_id", metavar="TASK_ID", help="of a mapped task: 'TASK_ID[3]'")
+    parser.add_argument("options", metavar="OPTION", nargs="+", help="one of those that it offers; several if it lets you")
+    parser.add_argument("--conf", dest="params", metavar="JSON", help="the fields of its form: a JSON object, or @FILE")
+    parser.add_argument("--by", metavar="NAME", help="who answers")
+
+
 def _pool_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
 
@@ -228,6 +237,11 @@ COMMANDS: tuple[Command, ...] = (
         ("flowlet tasks why etl load", "flowlet tasks why etl 'load[3]' january",),
     ),
     Command(
+        "tasks answer", "tasks:answer", "answer a task that is awaiting input",
+        _answer, "{dag_id, run_id, task_id, map_index, chosen_options, params_input, responded_by}",
+        ("flowlet tasks answer etl january approve Approve", "flowlet tasks answer etl january ask OK --conf '{\"rows\": 5}' --by ada",),
+    ),
+    Command(
         "pools list", "pools:list_", "the pools and how full they are",
         _nothing, "[{name, slots, used, description}]",
         ("flowlet pools list",),
@@ -267,7 +281,7 @@ COMMANDS: tuple[Command, ...] = (
 GROUPS = {
     "dags": "list, show, pause and unpause DAGs",
     "runs": "list, show and cancel runs",
-    "tasks": "logs of tasks, and why they wait",
+    "tasks": "logs of tasks, why they wait, and answers to them",
     "pools": "list, set and delete pools",
     "db": "check, back up and prune the database",
 }

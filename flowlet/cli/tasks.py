@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flowlet.cli import exits, log_files, reading, render
+from flowlet.cli import arguments, exits, log_files, owner, reading, render
 from flowlet.cli.exits import CommandError
 from flowlet.cli.following import Following
 from flowlet.cli.waiting import Waiting
@@ -71,6 +71,23 @@ def why(args: argparse.Namespace) -> int:
         render.json_({**_names(run, task), "state": task.state, "why": sentence})
     else:
         print(sentence)
+    return exits.OK
+
+
+# -- answer ----------------------------------------------------------------------------------------------
+
+
+def answer(args: argparse.Namespace) -> int:
+    """Answer a task that is awaiting input: the engine that asks takes it, nobody else."""
+    task_id, map_index = arguments.task(args.task_id)
+    names = {"dag_id": args.dag_id, "run_id": args.run_id, "task_id": task_id, "map_index": map_index}
+    asked = {**names, "options": args.options, "params": arguments.conf(args.params) or {}, "by": args.by}
+    owner.ask(arguments.existing_database(args), "answer", asked, lambda engine: engine.answer(**asked))
+    if args.json:
+        shape = {"chosen_options": args.options, "params_input": asked["params"], "responded_by": args.by}
+        render.json_({**names, **shape})
+    else:
+        print(f"{args.task_id} of {args.run_id} is answered: {', '.join(args.options)}")
     return exits.OK
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,21 @@ class Engine(Keeping):
         run = await self.run(dag_id, run_id)
         await self._parts()[0].ask(requests.Cancel, run._run, "cancelled")
         return run
+
+    async def answer(
+        self, dag_id: str, run_id: str, task_id: str, options: str | Sequence[str], *,
+        params: Mapping[str, Any] | None = None, by: str | None = None, map_index: int = -1,
+    ) -> None:  # fmt: skip
+        """Answer a task that is awaiting input; it is on file when this returns.
+
+        TaskNotFound; FlowletError if it asks nothing, if that is none of its options, or if `by` may not answer.
+        """
+        run = (await self.run(dag_id, run_id))._run
+        ti = run.find(task_id, map_index)
+        if ti is None:
+            raise TaskNotFound(f"the run {run_id!r} of DAG {dag_id!r} has no task {task_id!r}")
+        chosen = [options] if isinstance(options, str) else list(options)
+        await self._parts()[0].ask(requests.Answer, ti, chosen, dict(params or {}), by)
 
     async def pause(self, dag_id: str) -> None:
         """No scheduled runs, and no new tasks of the active ones, until unpaused."""

@@ -74,11 +74,12 @@ def _as_it_is(verb: str) -> Any:
     return act
 
 
-_KEEPING = (
+_AS_THEY_ARE = (
+    "answer",
     "set_variable", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
 )  # fmt: skip
 _VERBS: dict[str, Any] = {
-    **{verb: _as_it_is(verb) for verb in _KEEPING},
+    **{verb: _as_it_is(verb) for verb in _AS_THEY_ARE},
     "trigger": _trigger, "cancel": _cancel, "pause": _pause, "unpause": _unpause, "set_pool": _set_pool,
     "delete_pool": _delete_pool, "pools": _pools, "why": _why, "prune": _prune, "backup": _backup, "ping": _ping,
 }  # fmt: skip

@@ -1,7 +1,8 @@
 """Sensors that wait for a moment (Airflow: providers/standard/sensors/date_time.py, time.py, time_delta.py).
 
-`deferrable`, `end_from_trigger`, `start_from_trigger` are accepted and need nothing here: a sensor that
-waits takes no thread, and it is looked at again when its moment has come, not a poke interval later.
+One that waits takes no thread, and it is looked at again when its moment has come, not a poke interval later.
+`deferrable` makes it `deferred` meanwhile: it takes no slot of its pool and of its run either.
+`start_from_trigger` is accepted and needs nothing here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from flowlet.clock import to_micros
 from flowlet.errors import FlowletError
 from flowlet.operators.moments import as_moment, at_time
 from flowlet.operators.sensor import BaseSensorOperator
+from flowlet.operators.triggers import DateTimeTrigger
 
 if TYPE_CHECKING:
     from flowlet.authoring.context import Context
@@ -41,6 +43,16 @@ class MomentSensor(BaseSensorOperator):
     def moment(self, context: Context) -> datetime:
         """What it waits for."""
         raise NotImplementedError(f"{type(self).__name__} defines no moment()")
+
+    async def aexecute(self, context: Context) -> Any:
+        """If it is deferrable and the moment lies ahead, it defers until then."""
+        if self.deferrable and (moment := self.moment(context)) > context["ti"].now():
+            trigger = DateTimeTrigger(moment, end_from_trigger=self.end_from_trigger)
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout))
+        return await super().aexecute(context)
+
+    async def execute_complete(self, context: Context, event: Any = None) -> None:
+        """The moment has come."""
 
     async def poke(self, context: Context) -> bool:
         self._due = to_micros(self.moment(context))
@@ -108,6 +120,27 @@ class WaitSensor(MomentSensor):
     def moment(self, context: Context) -> datetime:
         start: datetime = context["ti"].start_date
         return start + _span(self.time_to_wait, "time_to_wait")
+
+
+class DateTimeSensorAsync(DateTimeSensor):
+    """A DateTimeSensor that is deferrable unless told otherwise."""
+
+    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(deferrable=deferrable, **kwargs)
+
+
+class TimeSensorAsync(TimeSensor):
+    """A TimeSensor that is deferrable unless told otherwise."""
+
+    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(deferrable=deferrable, **kwargs)
+
+
+class TimeDeltaSensorAsync(TimeDeltaSensor):
+    """A TimeDeltaSensor that is deferrable unless told otherwise."""
+
+    def __init__(self, *, deferrable: bool = True, **kwargs: Any) -> None:
+        super().__init__(deferrable=deferrable, **kwargs)
 
 
 def _span(value: Any, name: str) -> timedelta:

@@ -369,6 +369,7 @@ class Brain:
 _APPLY: dict[type, Any] = {
     requests.Discarded: outcomes.discarded,
     requests.Fired: outcomes.fired,
+    requests.Answer: outcomes.answer,
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,
     requests.Cancel: Brain._cancel,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowlet.errors import FlowletError
 from flowlet.runs import plan
 from flowlet.runs.instances import TaskInstance
-from flowlet.runs.states import DEFERRED, RUNNING
+from flowlet.runs.states import AWAITING_INPUT, DEFERRED, RUNNING
 from flowlet.scheduler import requests
 
 if TYPE_CHECKING:
@@ -70,9 +71,22 @@ def wait(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
 def defer(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
     """It holds nothing until its trigger fires; one that waits for a moment only is a timer here."""
     ti.deferral = outcome.resume
-    plan.put_off(ti, outcome.until, turn, state=DEFERRED)
-    if ti.deferral.moment is None:
+    asks = ti.deferral.waits_for_input
+    plan.put_off(ti, outcome.until, turn, state=AWAITING_INPUT if asks else DEFERRED)
+    if ti.deferral.moment is None and not asks:
         turn.defer.append(ti)
+
+
+def answer(_: Brain, request: requests.Answer, turn: Turn) -> None:
+    """A person answers a task that is awaiting input."""
+    ti = request.ti
+    if ti.deferral is None or ti.state != AWAITING_INPUT:
+        raise FlowletError(f"{ti.key} of the run {ti.run.run_id!r} asks nothing (any more): it is {ti.state}")
+    if ti.deferral.event is not None:
+        raise FlowletError(f"{ti.key} of the run {ti.run.run_id!r} has its answer already")
+    ti.deferral.event = ti.deferral.trigger.answer(request.options, request.params, request.by, turn.now)
+    turn.event("answered", f"{', '.join(request.options)} by {request.by or 'somebody'}", ti=ti)
+    go_on(ti, turn)
 
 
 def fired(_: Brain, request: requests.Fired, turn: Turn) -> None:

@@ -42,6 +42,16 @@ class Fired(NamedTuple):
     deferral: Deferral
 
 
+class Answer(NamedTuple):
+    """A person's answer to a task that is awaiting input."""
+
+    ti: TaskInstance
+    options: Sequence[str]
+    params: Mapping[str, Any]
+    by: str | None
+    reply: asyncio.Future[Any] | None = None
+
+
 class Register(NamedTuple):
     """A DAG is known from now on. `row` is what the file has of it, `runs` its active runs on file, `past`
     the runs before those and before the next tick."""

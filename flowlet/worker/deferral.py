@@ -85,8 +85,13 @@ class Deferral:
         assert self.event is not None  # noqa: S101  it fired
         return task.resume_execution(self.method_name, {**self.kwargs, "event": self.event.payload}, context)
 
+    @property
+    def waits_for_input(self) -> bool:
+        """Whether a person ends the wait."""
+        return self.trigger.waits_for_input
+
     def __str__(self) -> str:
-        return f"its trigger {type(self.trigger).__name__}"
+        return str(self.trigger) if self.waits_for_input else f"its trigger {type(self.trigger).__name__}"
 
 
 def end_by(event: BaseTaskEndEvent, ti: RuntimeTaskInstance) -> None:

@@ -167,6 +167,22 @@ def test_the_owner_is_named_to_who_would_own_it_too(owner: Process, flowlet: Any
     assert flowlet("trigger", "nix").err == "flowlet: no DAG 'nix' is registered; known: gate, ticking\n"
 
 
+def test_a_question_is_answered_by_the_owner_that_asks(write: Any, start: Any, flowlet: Any) -> None:
+    write("ask.py", """
+from flowlet.operators.hitl import ApprovalOperator
+with DAG("asks"):
+    ApprovalOperator(task_id="ask", subject="Go on?") >> EmptyOperator(task_id="after")
+""")
+    daemon: Process = start("daemon", "ask.py", "--json")
+    daemon.line_with('"event":"started"')
+    flowlet("trigger", "asks", "--run-id", "r")
+    until(lambda: "awaiting_input" in flowlet("tasks", "why", "asks", "ask").out, "it asks")
+    assert flowlet("tasks", "why", "asks", "ask").out.endswith("waiting for an answer to 'Go on?': Approve, Reject\n")
+    assert "is no answer to 'Go on?'" in flowlet("tasks", "answer", "asks", "r", "ask", "Maybe").err
+    assert flowlet("tasks", "answer", "asks", "r", "ask", "Approve").out == "ask of r is answered: Approve\n"
+    assert json.loads(daemon.line_with('"event":"run_ended"'))["state"] == "success"
+
+
 @pytest.mark.usefixtures("waiting")
 def test_a_log_is_followed_until_its_task_ends(start: Any, folder: Path) -> None:
     follower = start("tasks", "logs", "gate", "wait", "-f")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -10,11 +11,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flowlet import DAG, DagError
+from flowlet import DAG, DagError, Engine
 from flowlet.clock import VirtualClock
 from flowlet.operators.bash_sensor import BashSensor
 from flowlet.operators.file_sensor import FileSensor
-from flowlet.operators.time_sensors import DateTimeSensor, TimeDeltaSensor, TimeSensor, WaitSensor
+from flowlet.operators.time_sensors import (
+    DateTimeSensor,
+    DateTimeSensorAsync,
+    TimeDeltaSensor,
+    TimeSensor,
+    WaitSensor,
+)
 from flowlet.operators.weekday import DayOfWeekSensor
 
 Run = Callable[..., Any]
@@ -50,6 +57,37 @@ def test_a_moment_is_waited_for_and_no_longer(run: Run, sensor: type, arguments:
     told, ended = wait(run, sensor, mode=mode, deferrable=True, **arguments)
     assert told.tasks == {"wait": "success"}
     assert timedelta(0) <= ended - until < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("end_from_trigger", [False, True])
+@pytest.mark.parametrize(
+    ("sensor", "deferrable"),
+    [(DateTimeSensor, {"deferrable": True}), (DateTimeSensor, {}), (DateTimeSensorAsync, {})]
+)
+def test_one_that_is_deferrable_takes_no_slot_while_it_waits(sensor: type, deferrable: Any, end_from_trigger: bool) -> None:
+    with DAG("waiting", max_active_tasks=1) as dag:
+        for hours in (2, 1):
+            until = NOON + timedelta(hours=hours)
+            sensor(task_id=f"wait{hours}", target_time=until, end_from_trigger=end_from_trigger, poke_interval=1, **deferrable)
+    order: list[str] = []
+
+    async def watch() -> None:
+        clock = VirtualClock(NOON, auto=True)
+        async with Engine(dags=[dag], clock=clock) as engine:
+            engine.listeners.subscribe(lambda event: order.append(event.task_id) if type(event).__name__ == "TaskEnded" else None)
+            await (await engine.trigger("waiting")).wait()
+
+    asyncio.run(watch())
+    waits_aside = bool(deferrable) or sensor is DateTimeSensorAsync
+    assert order == (["wait1", "wait2"] if waits_aside else ["wait2", "wait1"])
+
+
+def test_one_that_is_deferrable_times_out_as_a_sensor(run: Run) -> None:
+    arguments: dict[str, Any] = {"target_time": NOON + timedelta(days=1), "timeout": 600, "retries": 3}
+    told, ended = wait(run, DateTimeSensorAsync, **arguments)
+    assert (told.errors, ended) == ({"wait": ["SensorTimeout"]}, NOON + timedelta(minutes=10))
+    told, _ = wait(run, DateTimeSensorAsync, soft_fail=True, **arguments)
+    assert told.tasks == {"wait": "skipped"}
 
 
 def test_a_time_of_the_day_is_read_in_the_time_zone_of_the_dag(run: Run) -> None:
