@@ -94,6 +94,10 @@ def _daemon(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", metavar="FILE_OR_FOLDER", nargs="+", help="of a folder, the Python files that tell of DAGs")
+
+
 def _list_of_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag_id", metavar="DAG_ID", nargs="?")
     parser.add_argument(
@@ -180,6 +184,11 @@ COMMANDS: tuple[Command, ...] = (
         "daemon", "daemon:daemon", "run the scheduler until SIGINT or SIGTERM (twice: at once)",
         _daemon, "a line of JSON per event: {at, event, ...}",
         ("flowlet daemon etl.py report.py --db flowlet.db", 'flowlet daemon etl.py --json | jq -c \'select(.event == "run_ended")\'',),
+    ),
+    Command(
+        "check", "check:check", "tell what is wrong with files of DAGs, before they run: 1 if something will not work",
+        _check, "{ok, files, dags, findings: [{level, check, file, line, dag, task, text, way_out}]}; level: error, warning or hint",
+        ("flowlet check etl.py", "flowlet check dags/ --json | jq '.findings[] | select(.level == \"error\")'",),
     ),
     Command(
         "trigger", "trigger:trigger", "ask for a run of a DAG",

@@ -14,7 +14,7 @@ INTERRUPTED = 130
 TABLE = """\
 exit status:
   0    done; for `run`: the run succeeded
-  1    the run failed; `db check` or `doctor` found something wrong
+  1    the run failed; `check`, `db check` or `doctor` found something wrong
   2    the command, or what it names, is wrong: an option, a file of DAGs, an id, a setting
   3    another process owns the database, or its owner does not answer
   4    the database is missing, damaged, not flowlet's, of a newer version, or cannot be written

@@ -17,6 +17,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from flowlet.authoring.later import value_of
 
 if TYPE_CHECKING:
+    from jinja2 import nodes
+
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.operator import BaseOperator
 
@@ -50,6 +52,16 @@ class Templates:
                 self._compiled.clear()
             template = self._compiled[text] = self._environment.from_string(text)
         return template.render(context)
+
+    def parsed(self, text: str, *, is_file: bool = False) -> nodes.Template:
+        """The syntax tree of the same. TemplateSyntaxError, TemplateNotFound."""
+        environment, name = self._environment, None
+        if is_file:
+            assert environment.loader is not None  # noqa: S101  made with one
+            name = text
+            text, _, _ = environment.loader.get_source(environment, name)
+        environment.compile(text, name, name)  # finds filters and tests that do not exist, too
+        return environment.parse(text, name)
 
 
 _known: WeakKeyDictionary[DAG, dict[bool, Templates]] = WeakKeyDictionary()

@@ -1,0 +1,104 @@
+"""What the text of a file tells: dates that move, dates without a zone, waiting while it is loaded."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from flowlet.checking.findings import HINT, WARNING, Finding
+from flowlet.checking.trees import called, imported_names, run_while_loaded
+
+_DATES = frozenset({"start_date", "end_date"})
+
+#: Full names of what gives another moment each time.
+_MOVING = frozenset({
+    "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
+    "pendulum.now", "pendulum.today", "pendulum.yesterday", "pendulum.tomorrow", "airflow.utils.timezone.utcnow",
+    "airflow.sdk.timezone.utcnow", "airflow.utils.dates.days_ago", "time.time",
+})  # fmt: skip
+
+_NETWORK = ("requests", "httpx", "urllib.request", "urllib3", "aiohttp", "socket")
+_NETWORK_CALLS = frozenset({
+    "get", "post", "put", "delete", "head", "patch", "request", "options", "urlopen", "urlretrieve", "create_connection",
+})  # fmt: skip
+
+
+def check_source(file: str, source: bytes | str) -> Iterator[Finding]:
+    """All that one text tells. A text that is no Python tells nothing here: loading it says why."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    names = imported_names(tree)
+    nodes = list(run_while_loaded(tree))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    for call in calls:
+        yield from _waiting(file, call, names)
+    values = {target.id: node.value for node in nodes if isinstance(node, ast.Assign)
+              for target in node.targets if isinstance(target, ast.Name)}  # fmt: skip
+    for name, value in _dates(nodes):
+        given = values.get(value.id, value) if isinstance(value, ast.Name) else value
+        yield from _moving(file, name, value.lineno, given, names)
+        yield from _naive(file, name, value.lineno, given, names)
+
+
+def _waiting(file: str, call: ast.Call, names: dict[str, str]) -> Iterator[Finding]:
+    """Each process that looks at the file waits, too: the scheduler, every command."""
+    name = called(call, names) or ""
+    module, _, function = name.rpartition(".")
+    is_network = module in _NETWORK and function in _NETWORK_CALLS
+    if name != "time.sleep" and not is_network:
+        return
+    what = "asks the network" if is_network else "sleeps"
+    yield Finding(
+        WARNING, "slow-file", file, call.lineno, None, None, f"{name} {what} each time the file is loaded",
+        "do it in a task",
+    )  # fmt: skip
+
+
+def _dates(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    """What is given as start_date or end_date: by keyword, or in a dict as default_args are."""
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in _DATES:
+                    yield keyword.arg, keyword.value
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value in _DATES:
+                    yield str(key.value), value
+
+
+def _moving(file: str, name: str, line: int, value: ast.expr, names: dict[str, str]) -> Iterator[Finding]:
+    calls = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+    moving = next((full for call in calls if (full := called(call, names)) in _MOVING), None)
+    if moving is not None:
+        yield Finding(
+            WARNING, "moving-date", file, line, None, None,
+            f"{name} comes from {moving}(), so it is another one each time the file is loaded",
+            "write a fixed date",
+        )  # fmt: skip
+
+
+def _naive(file: str, name: str, line: int, value: ast.expr, names: dict[str, str]) -> Iterator[Finding]:
+    if not isinstance(value, ast.Call) or called(value, names) != "datetime.datetime":
+        return
+    if len(value.args) >= 8 or any(keyword.arg in {"tzinfo", None} for keyword in value.keywords):
+        return
+    if any(isinstance(part, ast.Starred) for part in value.args):
+        return
+    yield Finding(
+        HINT, "naive-date", file, line, None, None,
+        f"{name} has no time zone: it is read in FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
+        "say the zone: datetime(..., tzinfo=UTC)",
+    )  # fmt: skip
+
+
+def tells_of_dags(path: Path) -> bool:
+    """Whether a file of a folder is one of DAGs: its text names a DAG and where it comes from (as in Airflow's safe mode)."""
+    try:
+        text = path.read_bytes().lower()
+    except OSError:
+        return True  # loading it says why
+    return b"dag" in text and (b"flowlet" in text or b"airflow" in text)

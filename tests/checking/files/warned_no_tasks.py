@@ -1,0 +1,3 @@
+from flowlet import DAG
+
+dag = DAG("empty")  # warning: no-tasks

@@ -1,0 +1,6 @@
+from flowlet import DAG
+from flowlet.operators.empty import EmptyOperator
+
+with DAG("twice"):
+    EmptyOperator(task_id="a")
+    EmptyOperator(task_id="a")  # error: loading
