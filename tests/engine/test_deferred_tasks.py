@@ -354,22 +354,27 @@ def test_a_trigger_of_ones_own_times_out_in_real_time_where_the_clock_is_virtual
     assert story["errors"] == {"wait": ["TaskDeferralTimeout"]}
 
 
-def test_the_clock_does_not_jump_while_a_trigger_runs() -> None:
-    clock = VirtualClock(NEW_YEAR, auto=True)
+async def test_the_clock_does_not_jump_while_a_trigger_runs() -> None:
+    class Told(VirtualClock):
+        """It tells whether it might jump at the first time that it is waited for after the trigger began."""
 
-    class Yields(BaseTrigger):
-        async def run(self) -> AsyncIterator[TriggerEvent]:
-            for _ in range(50):
-                waits = asyncio.Event()
-                asyncio.get_running_loop().call_soon(waits.set)
-                await waits.wait()
-            yield TriggerEvent()
+        def __init__(self) -> None:
+            super().__init__(NEW_YEAR, auto=True)
+            self.asked = asyncio.get_running_loop().create_future()
 
-    with DAG("deferring") as dag:
-        Defers(task_id="wait", trigger=Yields, options={"timeout": HOUR})
-        Defers(task_id="later", trigger=lambda: TimeDeltaTrigger(2 * HOUR))
-    story = told(dag, clock=clock)
-    assert story["tasks"] == {"wait": "success", "later": "success"}
+        async def wait(self, news: asyncio.Event, until: int | None, *, busy: bool) -> None:
+            if bell.heard.is_set() and not self.asked.done():
+                self.asked.set_result(busy)
+            await super().wait(news, until, busy=busy)
+
+    bell, clock = Bell(), Told()
+    async with Engine(dags=[deferring(lambda: bell, options={"timeout": HOUR})], clock=clock) as engine:
+        run = await engine.trigger("deferring")
+        await bell.heard.wait()
+        engine._scheduler.wake()  # type: ignore[union-attr]  # it is open
+        assert await clock.asked is True
+        bell.rung.set()
+        assert (await run.wait()).state == "success"
 
 
 async def test_a_set_clock_changes_no_amount_of_time_and_moves_no_moment() -> None:
@@ -377,15 +382,17 @@ async def test_a_set_clock_changes_no_amount_of_time_and_moves_no_moment() -> No
     with DAG("deferring") as dag:
         Defers(task_id="span", trigger=lambda: TimeDeltaTrigger(HOUR))
         Defers(task_id="moment", trigger=lambda: DateTimeTrigger(NEW_YEAR + HOUR))
+        Defers(task_id="limit", trigger=Bell, options={"timeout": HOUR})
     async with Engine(dags=[dag], clock=clock) as engine:
         run = await engine.trigger("deferring")
-        for task_id in ("span", "moment"):
+        for task_id in ("span", "moment", "limit"):
             await reach(engine, run, task_id, "deferred")
         clock.step(-HOUR / 2)
         await engine._scheduler.catch_up()  # type: ignore[union-attr]  # until the step is noticed
-        whys = [await engine.why("deferring", run.run_id, task_id) for task_id in ("span", "moment")]
+        whys = [await engine.why("deferring", run.run_id, task_id) for task_id in ("span", "moment", "limit")]
     assert "until 2026-01-01T00:30:00" in whys[0]
     assert "until 2026-01-01T01:00:00" in whys[1]
+    assert "until 2026-01-01T00:30:00" in whys[2]
 
 
 def test_a_file_is_waited_for(tmp_path: Path) -> None:
