@@ -169,7 +169,9 @@ class Scheduler:
                 turn.over.remove(run)
             rows = await self._patiently(partial(self.store.fetch, "run", dag_id=run.dag_id, run_id=run.run_id))
             tasks = await self._patiently(partial(self.store.fetch, "tasks_of_run", run=run.id))
-            lengths: dict[int, int] = dict(await self.store.fetch("lengths_of_run", run=run.id)) if run.spec.expansions else {}
+            lengths: dict[int, int] = {}
+            if run.spec.expansions:
+                lengths = dict(await self._patiently(partial(self.store.fetch, "lengths_of_run", run=run.id)))
             self.post(requests.Reload(run, rows[0] if rows else None, tasks, lengths))
 
     def _look_at_threads(self) -> None:
