@@ -47,7 +47,15 @@ def waiting(owner: Process, flowlet: Any, folder: Path) -> None:
 
 
 def has_open(pid: int, file: Path) -> bool:
-    return any(str(file) == str(descriptor.readlink()) for descriptor in Path(f"/proc/{pid}/fd").iterdir())
+    return any(str(file) == _target(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _target(descriptor: Path) -> str | None:
+    """What it is open for; None if it was closed since it was listed."""
+    try:
+        return str(descriptor.readlink())
+    except FileNotFoundError:
+        return None
 
 
 def stop(owner: Process) -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ async def test_bytes_escapes_partial_lines_and_lines_without_an_end(engine_of: A
 
 async def test_what_threads_of_a_body_print_is_the_bodys(engine_of: Any, book: Any) -> None:
     def starts_threads() -> None:
-        threads = [threading.Thread(target=print, args=(f"of thread {number}",)) for number in range(3)]
+        threads = [threading.Thread(target=print, args=(f"of thread {number}\n",), kwargs={"end": ""}) for number in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
