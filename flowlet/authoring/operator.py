@@ -44,6 +44,8 @@ class BaseOperator(Relatives, Work):
     """
 
     template_fields_renderers: ClassVar[dict[str, str]] = {}
+    overwrite_rtif_after_execution: ClassVar[bool] = False
+    """What is shown of its rendered fields is what they hold at the end (Airflow's name)."""
     ui_color: str = "#fff"
     ui_fgcolor: str = "#000"
     operator_extra_links: ClassVar[Sequence[Any]] = ()

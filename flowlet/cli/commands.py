@@ -246,6 +246,11 @@ COMMANDS: tuple[Command, ...] = (
         ("flowlet tasks why etl load", "flowlet tasks why etl 'load[3]' january",),
     ),
     Command(
+        "tasks render", "tasks:render_", "the template fields of a task as its last try had them, secrets masked",
+        _task_id, "{dag_id, run_id, task_id, map_index, state, label, rendered: {field: value}}",
+        ("flowlet tasks render etl load", "flowlet tasks render etl 'load[3]' january",),
+    ),
+    Command(
         "tasks answer", "tasks:answer", "answer a task that is awaiting input",
         _answer, "{dag_id, run_id, task_id, map_index, chosen_options, params_input, responded_by}",
         ("flowlet tasks answer etl january approve Approve", "flowlet tasks answer etl january ask OK --conf '{\"rows\": 5}' --by ada",),
@@ -290,7 +295,7 @@ COMMANDS: tuple[Command, ...] = (
 GROUPS = {
     "dags": "list, show, pause and unpause DAGs",
     "runs": "list, show and cancel runs",
-    "tasks": "logs of tasks, why they wait, and answers to them",
+    "tasks": "logs of tasks, why they wait, what was rendered, and answers to them",
     "pools": "list, set and delete pools",
     "db": "check, back up and prune the database",
 }

@@ -52,18 +52,19 @@ def show(args: argparse.Namespace) -> int:
         tasks = _explained(waiting, run, reading.tasks(reader, run))
         attempts = reader.fetch("attempts_of_run", run=run.id)
         events = reader.fetch("events_of_run", dag_id=run.dag_id, run_id=run.run_id)
+        labels = {ti: label for ti, _, label in reader.fetch("rendered_of_run", run=run.id)}
     shape = {**run.shape(), "waits": waits}
-    shape["tasks"] = [task.shape() for task in tasks]
+    shape["tasks"] = [{**task.shape(), "label": labels.get(task.id)} for task in tasks]
     shape["attempts"] = [_dated(dict(zip(_ATTEMPT, row, strict=True))) for row in attempts]
     shape["events"] = [_dated(dict(zip(_EVENT, row, strict=True))) for row in events]
     if args.json:
         render.json_(shape)
     else:
-        _show(run, tasks, shape)
+        _show(run, tasks, shape, labels)
     return exits.OK
 
 
-def _show(run: reading.Run, tasks: list[reading.Task], shape: dict[str, Any]) -> None:
+def _show(run: reading.Run, tasks: list[reading.Task], shape: dict[str, Any], labels: dict[int, str | None]) -> None:
     render.pairs(
         {
             "dag_id": run.dag_id,
@@ -84,7 +85,7 @@ def _show(run: reading.Run, tasks: list[reading.Task], shape: dict[str, Any]) ->
         ("TASK", "STATE", "TRY", "TOOK", "REASON"),
         [
             (
-                task.key,
+                f"{task.key} {labels[task.id]}" if labels.get(task.id) else task.key,
                 task.state,
                 task.try_number or None,
                 _took(task.started_at, task.ended_at),

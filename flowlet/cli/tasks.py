@@ -1,8 +1,9 @@
-"""`flowlet tasks`: what an attempt printed, and why a task stands where it stands."""
+"""`flowlet tasks`: what an attempt printed and was given, and why a task stands where it stands."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,36 @@ def why(args: argparse.Namespace) -> int:
     else:
         print(sentence)
     return exits.OK
+
+
+# -- render ----------------------------------------------------------------------------------------------
+
+
+def render_(args: argparse.Namespace) -> int:
+    """What the templates of a task became, as it is on file."""
+    with reading.reading(args) as reader:
+        run = reading.run(reader, args.dag_id, args.run_id)
+        task = reading.task(reader, run, args.task_id)
+        found = reader.fetch("rendered", ti=task.id)
+    text, label = found[0] if found else (None, None)
+    fields: dict[str, Any] = {} if text is None else json.loads(text)
+    if args.json:
+        render.json_({**_names(run, task), "state": task.state, "label": label, "rendered": fields})
+        return exits.OK
+    if label is not None:
+        print(f"# {log_files.harmless(label)}")
+    for field, value in fields.items():
+        render.heading(field)
+        print(log_files.harmless(value) if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+    if not fields:
+        render.note(_why_nothing_rendered(run, task))
+    return exits.OK
+
+
+def _why_nothing_rendered(run: reading.Run, task: reading.Task) -> str:
+    if not task.try_number:
+        return f"{task.key} of run {run.run_id} is {task.state}: it has not been tried"
+    return f"{task.key} of run {run.run_id} has no template that was rendered: its fields are as they stand in its DAG, or what others returned"
 
 
 # -- answer ----------------------------------------------------------------------------------------------

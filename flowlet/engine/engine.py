@@ -78,6 +78,7 @@ class Engine(Keeping):
         run = await self._find(dag_id, run_id)
         if run is None:
             raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")
+        await self.recall(run)
         return DagRun(self, run)
 
     async def cancel(self, dag_id: str, run_id: str) -> DagRun:
@@ -193,9 +194,10 @@ class Engine(Keeping):
         """The rows of a named statement."""
         return list(await self._parts()[1].fetch(name, **values))
 
-    async def load_xcoms(self, run: ActiveRun) -> None:
-        """The values of a run that a restart left in the file only."""
-        await rows.load_xcoms(self._parts()[1], run)
+    async def recall(self, run: ActiveRun) -> None:
+        """What the attempts of a run left and a restart left in the file only."""
+        if not run.recalled:
+            await rows.recall(self._parts()[1], run)
 
     async def _find(self, dag_id: str, run_id: str) -> ActiveRun | None:
         """The run that is live; or, when it has ended, as the file has it. It may begin or end while the file
@@ -206,6 +208,8 @@ class Engine(Keeping):
             if live is not None:
                 return live
             found = await rows.find_run(self._parts()[1], entry.spec, run_id)
+            if found is not None:
+                found.operators = entry.operators
             if found is None or not is_active(found):
                 return entry.find(run_id) or found
 

@@ -133,20 +133,43 @@ async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None
     if not found:
         return None
     run = run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]))
-    by_key = {(ti.spec.task_id, ti.map_index): ti for ti in run.known_instances}
-    for task_id, map_index, _, outcome, _, error, _, _ in await store.fetch("attempts_of_run", run=run.id):
-        ti = by_key.get((task_id, map_index))
-        if ti is not None and outcome in ("failed", "timed_out"):
-            ti.errors = [*(ti.errors or ()), error or outcome]
-    await load_xcoms(store, run)
+    await recall(store, run)
     return run
 
 
-async def load_xcoms(store: Store, run: ActiveRun) -> None:
-    """Fill in the values of those instances whose values stand in the file only."""
-    values: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for task_id, map_index, key, value in await store.fetch("xcoms_of_run", run=run.id):
-        values.setdefault((task_id, map_index), []).append((key, value))
+async def recall(store: Store, run: ActiveRun) -> None:
+    """Bring back what its attempts left and only the file knows: values, errors, rendered fields, labels.
+
+    The run may go on in the meantime: what is in memory is newer.
+    """
+    run.recalled = True
+    try:
+        found = [await store.fetch(name, run=run.id) for name in ("xcoms_of_run", "attempts_of_run", "rendered_of_run")]
+    except BaseException:
+        run.recalled = False
+        raise
+    values, errors, rendered = _values(found[0]), _errors(found[1]), {ti: rest for ti, *rest in found[2]}
     for ti in run.known_instances:
+        key = (ti.spec.task_id, ti.map_index)
         if ti.xcoms is None:
-            ti.xcoms = tuple(values.get((ti.spec.task_id, ti.map_index), ()))
+            ti.xcoms = tuple(values.get(key, ()))
+        if key in errors:
+            ti.errors = {**errors[key], **(ti.errors or {})}
+        if ti.rendered is None and ti.label is None:
+            ti.rendered, ti.label = rendered.get(ti.id, (None, None))
+
+
+def _values(rows: Iterable[Any]) -> dict[tuple[str, int], list[tuple[str, str]]]:
+    values: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    for task_id, map_index, key, value in rows:
+        values.setdefault((task_id, map_index), []).append((key, value))
+    return values
+
+
+def _errors(rows: Iterable[Any]) -> dict[tuple[str, int], dict[int, str]]:
+    """By instance, of each attempt that failed or timed out: try number to class name."""
+    errors: dict[tuple[str, int], dict[int, str]] = {}
+    for task_id, map_index, try_number, outcome, _, error, _, _ in rows:
+        if outcome in ("failed", "timed_out"):
+            errors.setdefault((task_id, map_index), {})[try_number] = error or outcome
+    return errors

@@ -96,11 +96,17 @@ class DagRun:
 
     async def _keep(self) -> None:
         """Fetch what a restart left in the file only."""
-        if any(ti.xcoms is None for ti in self._run.known_instances):
-            await self._engine.load_xcoms(self._run)
+        if not self._run.recalled:
+            await self._engine.recall(self._run)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON: state, tasks, tries, errors, xcoms and the run's times."""
+        """The run as plain JSON. Of instances, by `task_id` or `task_id[3]`: the state (`tasks`), `tries`, the class
+        names of the exceptions of failed attempts (`errors`), `reasons`, template fields as they were `rendered`,
+        without secrets, `map_labels`; by `task_id[3]:key` the `xcoms`. `asset_events`, `triggered_runs`, and the
+        run's own id, type, state and times.
+        """
+        from flowlet.engine.shown import rendered_of
+
         run = self._run
         return {
             "dag_id": run.dag_id,
@@ -115,8 +121,9 @@ class DagRun:
             "conf": run.conf_value,
             "tasks": {ti.key: ti.shown for ti in run.known_instances},
             "tries": {ti.key: ti.try_number for ti in run.known_instances},
-            "errors": {ti.key: list(ti.errors) for ti in run.known_instances if ti.errors},
+            "errors": {ti.key: _class_names(ti.errors) for ti in run.known_instances if ti.errors},
             "reasons": {ti.key: ti.reason for ti in run.known_instances if ti.reason},
+            "rendered": rendered_of(run),
             "map_labels": {ti.key: ti.label for ti in run.known_instances if ti.label is not None},
             "asset_events": [] if run.facts is None else as_json(run.facts),
             "triggered_runs": [] if run.facts is None else triggered_by(run.facts),
@@ -128,6 +135,11 @@ class DagRun:
 
     def __repr__(self) -> str:
         return f"<DagRun {self.dag_id}/{self.run_id} {self._run.shown}>"
+
+
+def _class_names(errors: dict[int, str]) -> list[str]:
+    """In the order of the tries, without their modules."""
+    return [errors[number].rpartition(".")[2] for number in sorted(errors)]
 
 
 def _iso(moment: int | None) -> str | None:

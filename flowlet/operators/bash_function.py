@@ -23,6 +23,7 @@ class DecoratedBash(BashOperator):
         "op_args": "py", "op_kwargs": "py", **BashOperator.template_fields_renderers,
     }  # fmt: skip
     custom_operator_name: ClassVar = "@task.bash"
+    overwrite_rtif_after_execution: ClassVar = True
 
     python_callable: Callable[..., Any]
     op_args: Collection[Any] = ()

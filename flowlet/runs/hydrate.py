@@ -80,7 +80,7 @@ def _run(spec: DagSpec, row: Row) -> ActiveRun:
     )  # fmt: skip
     run.state = run.shown = state
     run.started_at, run.ended_at, run.reason = started, ended, reason
-    run.saved = True
+    run.saved, run.recalled = True, False
     return run
 
 

@@ -49,8 +49,8 @@ class TaskInstance:
     wake_at: int | None = None
     outcome: str | None = None
     reason: str | None = None
-    errors: list[str] | None = None
-    """Class names of the exceptions of its failed attempts."""
+    errors: dict[int, str] | None = None
+    """Of failed attempts: try number to the class name of the exception."""
     xcoms: tuple[tuple[str, str], ...] | None = ()
     """(key, encoded text) that the last attempt left; None: they stand in the file."""
     work: Any = None
@@ -61,6 +61,8 @@ class TaskInstance:
     """Of a mapped task that has been expanded, on the one that stood for it before: all of them, itself first."""
     length: int | None = None
     """How many items it returned, where a mapping hangs on it; of a mapped instance, 1 if it returned any."""
+    rendered: str | None = None
+    """What people may see of its template fields: JSON, if something was rendered."""
     label: str | None = None
     """What `map_index_template` calls it."""
 
@@ -93,7 +95,7 @@ class ActiveRun:
 
     __slots__ = (
         "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "interval_end",
-        "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason",
+        "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
@@ -132,6 +134,8 @@ class ActiveRun:
         self.reason: str | None = None
         self.saved = False
         """Its row exists; before, its state enters with the row."""
+        self.recalled = True
+        """What its attempts left is in memory; False: some of it stands in the file only."""
         self.tasks: list[TaskInstance] = []
         self.gone: dict[str, TaskInstance] = {}
         """Instances of tasks that the DAG no longer has, by key."""

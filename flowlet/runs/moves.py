@@ -144,6 +144,14 @@ class PutXCom(NamedTuple):
     value: str
 
 
+class PutRendered(NamedTuple):
+    """What people may see of the latest attempt: its rendered fields (JSON) and its label, either may be None."""
+
+    ti: int
+    fields: str | None
+    label: str | None
+
+
 class ReleaseTask(NamedTuple):
     """running -> up_for_reschedule, deferred or awaiting_input: the attempt goes on later."""
 
@@ -259,6 +267,7 @@ class Moves:
         "pause_dag",
         "put_dag",
         "put_pool",
+        "put_rendered",
         "put_secret",
         "put_xcom",
         "release_task",
@@ -280,6 +289,7 @@ class Moves:
         self.begin_run: list[BeginRun] = []
         self.end_task: list[EndTask] = []
         self.put_xcom: list[PutXCom] = []
+        self.put_rendered: list[PutRendered] = []
         self.release_task: list[ReleaseTask] = []
         self.interrupt_task: list[InterruptTask] = []
         self.settle_task: list[SettleTask] = []
@@ -295,5 +305,5 @@ class Moves:
             self.end_task or self.start_task or self.add_run or self.end_run or self.settle_task or self.move_cursor
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
-            or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task
+            or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task or self.put_rendered
         )  # fmt: skip

@@ -155,8 +155,8 @@ def fail(
 ) -> bool:
     """An attempt failed or timed out: tried again if it may be (True), else failed for good (False)."""
     if ti.errors is None:
-        ti.errors = []
-    ti.errors.append(error or outcome)
+        ti.errors = {}
+    ti.errors[ti.try_number] = error or outcome
     again = retry and may_retry(ti)
     if again:
         ti.wake_at = turn.now + retry_delay(ti)

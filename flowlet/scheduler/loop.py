@@ -328,7 +328,7 @@ class Scheduler:
             if ti.state == RUNNING:
                 tell(events.TaskStarted(now, run.dag_id, run.run_id, ti.spec.task_id, ti.map_index, ti.try_number))
             elif ti.ended_at is not None:
-                error = ti.errors[-1] if ti.errors and ti.outcome != "succeeded" else None
+                error = ti.errors.get(ti.try_number) if ti.errors and ti.outcome != "succeeded" else None
                 tell(
                     events.TaskEnded(
                         now, run.dag_id, run.run_id, ti.spec.task_id, ti.map_index, ti.try_number, ti.state,

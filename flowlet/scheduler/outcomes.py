@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowlet.errors import FlowletError
 from flowlet.runs import plan
 from flowlet.runs.instances import TaskInstance
+from flowlet.runs.moves import PutRendered
 from flowlet.runs.states import AWAITING_INPUT, DEFERRED, RUNNING
 from flowlet.scheduler import requests
 
@@ -27,12 +28,12 @@ def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
         if outcome.kind != "cancelled":
             discarded(brain, requests.Discarded(work, outcome), turn)
         return
+    if outcome.rendered is not None or outcome.label is not None:
+        show(ti, outcome, turn)
     if outcome.kind == "waiting":
         wait(ti, outcome, turn)
         return
     ti.work = None
-    if outcome.label is not None:
-        ti.label = outcome.label
     kind = outcome.kind
     if kind == "succeeded":
         plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
@@ -55,6 +56,15 @@ def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
         return
     if getattr(work.task, f"on_{called}_callback"):
         turn.callbacks.append((work, called, outcome))
+
+
+def show(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
+    """What people may see of the attempt, where that is news."""
+    before = (ti.rendered, ti.label)
+    ti.rendered = outcome.rendered or ti.rendered
+    ti.label = ti.label if outcome.label is None else outcome.label
+    if before != (ti.rendered, ti.label):
+        turn.moves.put_rendered.append(PutRendered(ti.id, ti.rendered, ti.label))
 
 
 def wait(ti: TaskInstance, outcome: Any, turn: Turn) -> None:

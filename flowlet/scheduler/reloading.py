@@ -30,7 +30,7 @@ def reload(brain: Brain, request: Reload, turn: Turn) -> None:
         return _vanish(brain, run, turn)
     fresh = run_from_rows(entry.spec, request.row, request.tasks, request.lengths)
     run.tasks, run.gone, run.unfinished, run.released = fresh.tasks, fresh.gone, fresh.unfinished, fresh.released
-    run.is_expanded = fresh.is_expanded
+    run.is_expanded, run.recalled = fresh.is_expanded, False
     run.state, run.started_at, run.ended_at, run.reason = fresh.state, fresh.started_at, fresh.ended_at, fresh.reason
     run.past_waiting.clear()
     for ti in (*run.instances, *run.gone.values()):

@@ -216,7 +216,7 @@ class _Fallen:
             return False
         if slot in {"begin_run", "end_run"}:
             return move.id in self._runs
-        if slot == "put_xcom":
+        if slot in {"put_xcom", "put_rendered"}:
             return move.ti in self._tasks
         return slot in _OF_A_TASK and move.id in self._tasks
 

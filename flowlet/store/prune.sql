@@ -49,6 +49,9 @@ SELECT id FROM task_instance WHERE run = :run LIMIT :limit;
 -- name: delete_xcoms
 DELETE FROM xcom WHERE ti IN (SELECT value FROM json_each(:ids));
 
+-- name: delete_rendered
+DELETE FROM rendered WHERE ti IN (SELECT value FROM json_each(:ids));
+
 -- name: delete_attempts
 DELETE FROM attempt WHERE ti IN (SELECT value FROM json_each(:ids));
 

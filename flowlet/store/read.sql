@@ -148,6 +148,16 @@ FROM run
 CROSS JOIN task_instance AS ti ON ti.run = run.id
 WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND ti.map_index = :map_index;
 
+-- name: rendered_of_run
+-- (id of the task instance, fields, label).
+SELECT rendered.ti, rendered.fields, rendered.label
+FROM task_instance AS ti
+JOIN rendered ON rendered.ti = ti.id
+WHERE ti.run = :run;
+
+-- name: rendered
+SELECT fields, label FROM rendered WHERE ti = :ti;
+
 -- name: attempts_of_run
 -- (task_id, map_index, try_number, outcome, reason, error, started_at, ended_at), in the order of the tries.
 SELECT task_id, map_index, try_number, outcome, reason, error, started_at, ended_at

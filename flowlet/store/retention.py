@@ -1,6 +1,6 @@
 """Old runs go, so that the file stays bounded; their ticks stay counted.
 
-A run leaves with its task instances, attempts and XComs. Its tick becomes part of a span in `tick`, so
+A run leaves with its task instances, attempts, XComs and rendered fields. Its tick becomes part of a span in `tick`, so
 that the sum of all counts in view `ticks` is the same before and after. Of a DAG whose ticks change their
 fate all the time the old spans become one row for each outcome.
 
@@ -92,7 +92,7 @@ class Pruning:
         """Inside a transaction. What went meanwhile, or is needed by now, is passed over."""
         going = self._still_going(connection, batch.runs)
         tasks = {"ids": json.dumps([task for run in going for task in run.tasks])}
-        for name in ("delete_xcoms", "delete_attempts", "delete_tasks"):
+        for name in ("delete_xcoms", "delete_rendered", "delete_attempts", "delete_tasks"):
             connection.execute(SQL[name], tasks)
         whole = [run for run in going if run.is_whole]
         connection.execute(SQL["delete_runs"], {"ids": json.dumps([run.id for run in whole])})

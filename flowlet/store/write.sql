@@ -86,6 +86,10 @@ INSERT INTO xcom (ti, key, value)
 SELECT CAST(j.key AS INTEGER), ?2, j.value FROM json_each(?1) AS j WHERE true
 ON CONFLICT (ti, key) DO UPDATE SET value = excluded.value;
 
+-- name: put_rendered
+INSERT INTO rendered (ti, fields, label) VALUES (?, ?, ?)
+ON CONFLICT (ti) DO UPDATE SET fields = excluded.fields, label = excluded.label;
+
 -- name: release_task
 UPDATE task_instance SET state = ?1, wake_at = ?2 WHERE id = ?3 AND state = 'running' AND try_number = ?4;
 

@@ -48,6 +48,7 @@ class Attempt:
     scope: Any = None
     timer: asyncio.TimerHandle | None = None
     recipe: Recipe | None = None
+    shown: str | None = None  # its rendered fields as people may see them: JSON
     _rendered: Mapping[str, Any] | None = None
 
     def __init__(self, worker: Worker, work: Workload, context: dict[str, Any] | None = None) -> None:
@@ -129,6 +130,7 @@ class Attempt:
             self._unmap(self.ti, context)
         elif recipe.plan is not None:
             recipe.plan.render(context["task"], self.work.dag, context)
+            self._show()
         return self.ti
 
     def _unmap(self, ti: RuntimeTaskInstance, context: dict[str, Any]) -> None:
@@ -139,6 +141,16 @@ class Attempt:
         plan = plan_rendering(operator)
         if plan is not None:
             plan.render(operator, self.work.dag, context, foreign)
+        self._show()
+
+    def _show(self) -> None:
+        """Keep the rendered fields as they are now: a body may change what they hold."""
+        from json import dumps
+
+        from flowlet.worker.shown import shown_fields
+
+        fields = shown_fields(self.ti.task)  # type: ignore[union-attr]  # it was rendered
+        self.shown = dumps(fields) if fields else None
 
     @property
     def deferral(self) -> Deferral | None:
@@ -175,7 +187,7 @@ class Attempt:
     def _go_on(self, before: Attempt) -> RuntimeTaskInstance:
         """As the attempt that is looked at again: the same copy, context and log."""
         self.ti, self._context, self.looks = before.ti, before._context, before.looks
-        self.log, self.notes = before.log, before.notes
+        self.log, self.notes, self.shown = before.log, before.notes, before.shown
         assert self.ti is not None  # noqa: S101  it looked
         self.ti._work = self.work
         sensor: Any = self.ti.task
@@ -316,6 +328,10 @@ class Attempt:
     def _leave(self, outcome: Outcome) -> Outcome:
         """The last thing in every attempt: close its log, hand over what callbacks and events need."""
         outcome.context = self._context
+        if self._context is not None and getattr(self.ti and self.ti.task, "overwrite_rtif_after_execution", False):
+            self._show()
+        if self.shown is not None:
+            outcome.rendered = self.shown
         if self.work.map_index >= 0 and self.work.task.map_index_template:
             outcome.label = self._label(self.work.task.map_index_template)
         if self.log is not None:
@@ -326,10 +342,11 @@ class Attempt:
 
     def _label(self, template: str) -> str | None:
         """What the instance is called, as far as that can be told (Airflow: task_runner.py `_render_map_index`)."""
+        from flowlet.worker.shown import label
         from flowlet.worker.templates import templates_of
 
         try:
-            return str(templates_of(self.work.task, self.work.dag).render(template, self.context))
+            return label(str(templates_of(self.work.task, self.work.dag).render(template, self.context)))
         except Exception as problem:
             self._write("WARNING", f"map_index_template cannot be rendered: {type(problem).__name__}: {problem}")
             return None

@@ -60,6 +60,11 @@ class Secrets:
             for member in value:
                 self.add_sensitive_members(member)
 
+    @property
+    def longest(self) -> int:
+        """How many characters the longest secret has."""
+        return max(map(len, self._forms), default=0)
+
     def mask(self, text: str) -> str:
         """The text with every secret replaced."""
         if not self._environment_read:

@@ -139,6 +139,8 @@ class Outcome:
     """Waiting: "poke" or "reschedule"."""
     resume: Any = None
     """Waiting in poke mode, or deferred: handed back in the next Workload."""
+    rendered: str | None = None
+    """JSON: its template fields as people may see them, where something was rendered."""
     label: str | None = None
     """What `map_index_template` makes of the instance."""
     length: int | None = None
