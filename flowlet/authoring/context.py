@@ -24,6 +24,9 @@ CURRENT: ContextVar[HasContext | None] = ContextVar("flowlet_attempt", default=N
 RETURN_KEY = "return_value"
 """The XCom key of what `execute` returns."""
 
+SKIP_KEY = "skipmixin_key"
+"""The XCom under which a task keeps what it decided to skip, as `{"followed": [...]}` or `{"skipped": [...]}`."""
+
 #: Names that a callable may ask for by a parameter; the worker's context holds them when they have a value.
 CONTEXT_KEYS = {
     "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash", "exception",

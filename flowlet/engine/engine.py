@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.engine import rows
 from flowlet.engine.arguments import checked_run_id, conf_text, moment_of
-from flowlet.engine.keeping import Keeping
+from flowlet.engine.operations import Operations
 from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _UNSET: Any = object()
 
 
-class Engine(Keeping):
+class Engine(Operations):
     """Scheduler, executor and store on one loop.
 
         async with Engine("flowlet.db", dags=[etl]) as engine:
@@ -64,13 +64,13 @@ class Engine(Keeping):
         request = requests.Trigger(dag_id, checked_run_id(run_id), date, text, ())
         known = None if run_id is None else await self._find(dag_id, run_id)
         if known is not None and known is not entry.active.get(run_id or ""):  # a live one may not be on file yet
-            run = DagRun(self, same_run(known, request))
+            run = self._given(same_run(known, request))
             return await run.wait() if run_id in entry.closing else run
         past: list[Any] = []
         if entry.has_past and date is not None and date != requests.NOW:
             past = await rows.run_before(store, entry.spec, date)
         run = await scheduler.ask(requests.Trigger, *request[:4], past, run_type=run_type)
-        return DagRun(self, run)
+        return self._given(run)
 
     async def run(self, dag_id: str, run_id: str) -> DagRun:
         """A run by its id, live or finished; RunNotFound."""
@@ -78,8 +78,12 @@ class Engine(Keeping):
         run = await self._find(dag_id, run_id)
         if run is None:
             raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")
+        run = self._hold(run)
         await self.recall(run)
         return DagRun(self, run)
+
+    def _given(self, run: ActiveRun) -> DagRun:
+        return DagRun(self, self._hold(run))
 
     async def cancel(self, dag_id: str, run_id: str) -> DagRun:
         """End a run before its time; a finished one stays as it is."""

@@ -137,6 +137,15 @@ async def find_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None
     return run
 
 
+async def ended_run(store: Store, spec: DagSpec, run_id: str) -> ActiveRun | None:
+    """A run that may go on: with the lengths of what others are mapped over; what else its attempts left stays in the file."""
+    found = await store.fetch("run", dag_id=spec.dag_id, run_id=run_id)
+    if not found:
+        return None
+    lengths = await lengths_of(store, found[0][0]) if spec.expansions else {}
+    return run_from_rows(spec, found[0], await store.fetch("tasks_of_run", run=found[0][0]), lengths)
+
+
 async def recall(store: Store, run: ActiveRun) -> None:
     """Bring back what its attempts left and only the file knows: values, errors, rendered fields, labels.
 

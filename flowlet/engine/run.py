@@ -94,6 +94,10 @@ class DagRun:
         """End the run: what runs is cancelled, what waits is skipped, the run is failed."""
         await self._engine.cancel(self.dag_id, self.run_id)
 
+    async def clear(self, **which: Any) -> list[tuple[str, str, int]]:
+        """Let tasks of it, by default all, start anew: see `Engine.clear`."""
+        return await self._engine.clear(self.dag_id, self.run_id, **which)
+
     async def _keep(self) -> None:
         """Fetch what a restart left in the file only."""
         if not self._run.recalled:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from flowlet.authoring.context import SKIP_KEY
 from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.places import nearest
 from flowlet.errors import FlowletError
-
-SKIP_KEY = "skipmixin_key"
-"""The XCom under which a decision is kept, as `{"followed": [...]}` or `{"skipped": [...]}`."""
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG

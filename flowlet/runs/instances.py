@@ -94,7 +94,7 @@ class ActiveRun:
     """
 
     __slots__ = (
-        "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "interval_end",
+        "__weakref__", "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "interval_end",
         "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",

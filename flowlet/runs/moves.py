@@ -112,6 +112,12 @@ class IndexTask(NamedTuple):
     map_index: int
 
 
+class ReopenRun(NamedTuple):
+    """success or failed -> queued: tasks of it were cleared."""
+
+    id: int
+
+
 class BeginRun(NamedTuple):
     """queued -> running."""
 
@@ -181,6 +187,14 @@ class SettleTask(NamedTuple):
     reason: str | None
     queued_at: int | None
     ended_at: int | None
+
+
+class ResetTask(NamedTuple):
+    """A cleared task instance has all its retries again; the move that clears it comes before."""
+
+    id: int
+    max_tries: int
+    try_number: int
 
 
 class ArchiveAttempt(NamedTuple):
@@ -271,6 +285,8 @@ class Moves:
         "put_secret",
         "put_xcom",
         "release_task",
+        "reopen_run",
+        "reset_task",
         "settle_task",
         "start_task",
     )  # fmt: skip
@@ -286,6 +302,7 @@ class Moves:
         self.add_tasks: list[AddTasks] = []
         self.index_task: list[IndexTask] = []
         self.add_task: list[AddTask] = []
+        self.reopen_run: list[ReopenRun] = []
         self.begin_run: list[BeginRun] = []
         self.end_task: list[EndTask] = []
         self.put_xcom: list[PutXCom] = []
@@ -293,6 +310,7 @@ class Moves:
         self.release_task: list[ReleaseTask] = []
         self.interrupt_task: list[InterruptTask] = []
         self.settle_task: list[SettleTask] = []
+        self.reset_task: list[ResetTask] = []
         self.archive_attempt: list[ArchiveAttempt] = []
         self.start_task: list[StartTask] = []
         self.end_run: list[EndRun] = []
@@ -306,4 +324,5 @@ class Moves:
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
             or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task or self.put_rendered
+            or self.reopen_run or self.reset_task
         )  # fmt: skip

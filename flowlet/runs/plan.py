@@ -39,10 +39,13 @@ def begin(run: ActiveRun, turn: Turn) -> None:
     run.started_at = max(turn.now, run.queued_at)  # a clock that was put back makes no negative duration
     if run.saved:
         turn.moves.begin_run.append(BeginRun(run.started_at, run.id))
+        turn.begun.append(run)
+    if run.unfinished < len(run.instances):  # parts of it were cleared: the rest has ended already
+        return resume(run, turn)
     for ti in run.instances:
         if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always" or ti.spec.map_group):
             consider(ti, turn)
-    close_if_over(run, turn)
+    return close_if_over(run, turn)
 
 
 def resume(run: ActiveRun, turn: Turn) -> None:

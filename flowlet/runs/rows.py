@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowlet.runs.instances import TaskInstance
 from flowlet.runs.moves import EndTask, PutXCom, SettleTask
-from flowlet.runs.states import TERMINAL
+from flowlet.runs.states import NONE, TERMINAL
 
 if TYPE_CHECKING:
     from flowlet.runs.turn import Turn
@@ -19,18 +19,27 @@ def settle(ti: TaskInstance, state: str, reason: str | None, turn: Turn) -> None
     """A move that no attempt made."""
     expected, ti.state, ti.reason = ti.state, state, reason
     ended_at = None
-    if state in TERMINAL:
+    if state == NONE:
+        ended_at = _end_wait(ti, turn)
+    elif state in TERMINAL:
         ended_at = ti.ended_at = max(turn.now, ti.started_at or 0)
-        ti.wake_at = None
         ti.run.past_waiting.discard(ti)
-        if ti.try_number and ti.outcome is None:
-            ti.outcome = "cancelled"  # as settle_task has it: the attempt of a sensor between two looks, of a deferred task
-            if ti.deferral is not None:
-                turn.drop.append(ti.deferral)
-                ti.deferral = None
+        _end_wait(ti, turn)
         leave(ti)
     turn.moves.settle_task.append(SettleTask(ti.id, expected, state, reason, ti.queued_at, ended_at))
     turn.touched.append(ti)
+
+
+def _end_wait(ti: TaskInstance, turn: Turn) -> int | None:
+    """As settle_task has it: the attempt of a sensor between two looks, or of a deferred task, is cancelled. When it was, if so."""
+    ti.wake_at = None
+    if not ti.try_number or ti.outcome is not None:
+        return None
+    ti.outcome = "cancelled"
+    if ti.deferral is not None:
+        turn.drop.append(ti.deferral)
+        ti.deferral = None
+    return max(turn.now, ti.started_at or 0)
 
 
 def end_row(ti: TaskInstance, state: str, outcome: str, reason: str | None, error: str | None, turn: Turn) -> None:

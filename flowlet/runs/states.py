@@ -70,26 +70,27 @@ UP_FOR_RETRY: Final = TaskState.UP_FOR_RETRY.value
 UP_FOR_RESCHEDULE: Final = TaskState.UP_FOR_RESCHEDULE.value
 DEFERRED: Final = TaskState.DEFERRED.value
 AWAITING_INPUT: Final = TaskState.AWAITING_INPUT.value
+RESTARTING: Final = TaskState.RESTARTING.value
 
 _T = TaskState
 
 TERMINAL: Final = frozenset({SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, REMOVED})
 
-#: From a state, where a task instance may go. Clearing (any terminal state back to none) is the only
-#: way out of a terminal state.
+#: From a state, where a task instance may go. Clearing (any state back to none) is the only way out of a
+#: terminal state.
 TASK_MOVES: Final[dict[TaskState, frozenset[TaskState]]] = {
     _T.NONE: frozenset({_T.SCHEDULED, _T.RUNNING, _T.SUCCESS, _T.SKIPPED, _T.UPSTREAM_FAILED, _T.FAILED, _T.REMOVED}),
     _T.SCHEDULED: frozenset({_T.NONE, _T.QUEUED, _T.RUNNING, _T.SKIPPED, _T.UPSTREAM_FAILED, _T.FAILED, _T.REMOVED, _T.SUCCESS}),
-    _T.QUEUED: frozenset({_T.RUNNING, _T.SCHEDULED, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
+    _T.QUEUED: frozenset({_T.NONE, _T.RUNNING, _T.SCHEDULED, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
     _T.RUNNING: frozenset({
         _T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.UP_FOR_RETRY, _T.UP_FOR_RESCHEDULE, _T.DEFERRED,
         _T.AWAITING_INPUT, _T.SCHEDULED, _T.RESTARTING, _T.REMOVED,
     }),
-    _T.UP_FOR_RETRY: frozenset({_T.SCHEDULED, _T.RUNNING, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
-    _T.UP_FOR_RESCHEDULE: frozenset({_T.SCHEDULED, _T.RUNNING, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
-    _T.DEFERRED: frozenset({_T.SCHEDULED, _T.RUNNING, _T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
-    _T.AWAITING_INPUT: frozenset({_T.SCHEDULED, _T.RUNNING, _T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
-    _T.RESTARTING: frozenset({_T.NONE}),
+    _T.UP_FOR_RETRY: frozenset({_T.NONE, _T.SCHEDULED, _T.RUNNING, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
+    _T.UP_FOR_RESCHEDULE: frozenset({_T.NONE, _T.SCHEDULED, _T.RUNNING, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
+    _T.DEFERRED: frozenset({_T.NONE, _T.SCHEDULED, _T.RUNNING, _T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
+    _T.AWAITING_INPUT: frozenset({_T.NONE, _T.SCHEDULED, _T.RUNNING, _T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
+    _T.RESTARTING: frozenset({_T.NONE, _T.FAILED, _T.SKIPPED, _T.REMOVED}),
     _T.SUCCESS: frozenset({_T.NONE}),
     _T.FAILED: frozenset({_T.NONE}),
     _T.SKIPPED: frozenset({_T.NONE}),

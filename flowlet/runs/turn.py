@@ -19,7 +19,7 @@ class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
     __slots__ = (
-        "callbacks", "defer", "drop", "joined", "moves", "now", "over", "poke", "ready", "replies", "reserve", "runs",
+        "begun", "callbacks", "defer", "drop", "joined", "moves", "now", "over", "poke", "ready", "reopened", "replies", "reserve", "runs",
         "start", "stop", "touched", "wake",
     )  # fmt: skip
 
@@ -48,6 +48,10 @@ class Turn:
         """Deferrals for which nobody waits any more."""
         self.stop: list[Any] = []
         """Workloads to cancel after the commit."""
+        self.reopened: list[ActiveRun] = []
+        """Runs that had ended and are queued again."""
+        self.begun: list[ActiveRun] = []
+        """Runs that began after they had been queued for a while."""
         self.over: list[ActiveRun] = []
         """Runs that ended."""
         self.callbacks: list[tuple[TaskInstance, str, Any]] = []

@@ -13,6 +13,7 @@ from flowlet.runs.states import (
     FAILED,
     QUEUED,
     REMOVED,
+    RESTARTING,
     RUNNING,
     SCHEDULED,
     SKIPPED,
@@ -73,6 +74,8 @@ def why(ti: TaskInstance) -> str:
         return f"waiting for try {ti.try_number + 1} of {ti.max_tries + 1}, due at {_at(ti.wake_at)}"
     if state == UP_FOR_RESCHEDULE:
         return f"the sensor looks again at {_at(ti.wake_at)}"
+    if state == RESTARTING:
+        return f"restarting: it was cleared, and its try {ti.try_number} is being stopped"
     if state in (DEFERRED, AWAITING_INPUT):
         return _deferred(ti)
     if state == SCHEDULED or ti.released:

@@ -23,7 +23,17 @@ from flowlet.runs.states import (
 )
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
-from flowlet.scheduler import editing, jumps, keeping, outcomes, registration, reloading, requests, schedules
+from flowlet.scheduler import (
+    clearing,
+    editing,
+    jumps,
+    keeping,
+    outcomes,
+    registration,
+    reloading,
+    requests,
+    schedules,
+)
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
 from flowlet.scheduler.naming import manual_run_id, same_run
@@ -32,7 +42,7 @@ if TYPE_CHECKING:
     from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
 
-_OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "release_task", "interrupt_task", "archive_attempt"})
+_OF_A_TASK = frozenset({"start_task", "end_task", "settle_task", "reset_task", "release_task", "interrupt_task", "archive_attempt"})
 _DUE = frozenset({UP_FOR_RETRY, UP_FOR_RESCHEDULE, RUNNING, DEFERRED, AWAITING_INPUT})
 
 
@@ -322,7 +332,7 @@ class Brain:
         """What the file did not take. Gives the runs whose rows are not as they were left: to be read again."""
         lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
         lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
-        ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("begin_run", "end_run")}
+        ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run")}
         for run in turn.runs:
             if run.id in lost_runs:
                 self._forget(run, turn)
@@ -373,6 +383,7 @@ _APPLY: dict[type, Any] = {
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,
     requests.Cancel: Brain._cancel,
+    requests.Clear: clearing.apply,
     requests.Pause: Brain._pause,
     requests.SetPool: Brain._set_pool,
     requests.DeletePool: Brain._delete_pool,

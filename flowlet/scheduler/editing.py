@@ -41,14 +41,14 @@ def edit(brain: Brain, entry: Entry, turn: Turn) -> None:
         _put_over(brain, entry, run, turn)
     for run in runs:  # only now: what one run goes on with, another may have waited for
         if run.state == RUNNING:
-            _go_on(brain, run, turn)
+            go_on(brain, run, turn)
 
 
 def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
     holding = [ti for ti in run.instances if ti.holds]
     for ti in holding:
         brain.admission.release(ti)
-    _rehouse(run, entry)
+    rehouse(run, entry)
     fit(run, turn)
     for ti in holding:
         if ti.state == RUNNING:
@@ -56,7 +56,7 @@ def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
     run.past_waiting.clear()
 
 
-def _rehouse(run: ActiveRun, entry: Entry) -> None:
+def rehouse(run: ActiveRun, entry: Entry) -> None:
     """The instances get their tasks of today; those without one are gone."""
     known = {ti.key: ti for ti in (*run.instances, *run.gone.values())}
     run.spec, run.operators = entry.spec, entry.operators
@@ -125,7 +125,8 @@ def _goes_on(ti: TaskInstance) -> bool:
     return ti.deferral is not None and ti.deferral.event is not None
 
 
-def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+def go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    """What may start looks again for a place, what waits for its rule."""
     turn.ready += [ti for ti in run.instances if ti.state in _ABOUT_TO_START or _goes_on(ti)]
     timeout = run.spec.dagrun_timeout
     if timeout is None or run.started_at is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from flowlet.clock import SECOND
-from flowlet.runs.instances import ActiveRun, is_active
+from flowlet.runs.instances import ActiveRun
 from flowlet.runs.states import FAILED, QUEUED
 from flowlet.scheduler.limits import Gate
 from flowlet.scheduler.past import Past
@@ -22,7 +23,7 @@ class Entry:
     """A DAG, its schedule's cursor and its active runs."""
 
     __slots__ = (
-        "active", "begun", "closing", "cursor", "dag", "dates", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
+        "_number", "active", "begun", "closing", "cursor", "dag", "dates", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
         "past", "paused", "queue", "schedule", "spec", "waits",
     )  # fmt: skip
 
@@ -32,12 +33,13 @@ class Entry:
         self.cursor: int | None = None
         self.next_due: int | None = None
         self.waits = False
+        self._number = count()
         self.paused = False
         self.gate = Gate(f"the DAG {spec.dag_id!r} is paused")
         self.active: dict[str, ActiveRun] = {}
         self.closing: dict[str, ActiveRun] = {}
         """Runs whose end is decided and not yet on file: who asks for one gets this very run."""
-        self.queue: list[tuple[int, int, ActiveRun]] = []
+        self.queue: list[tuple[int, int, int, ActiveRun]] = []
         self.begun: set[str] = set()
         """Ids of the active runs that do not wait in the queue any more."""
         self.dates: set[int] = set()
@@ -107,17 +109,17 @@ class Entry:
         return [*self.active.values(), *self.closing.values()]
 
     def enqueue(self, run: ActiveRun) -> None:
-        heappush(self.queue, (run.run_after, run.id, run))
+        heappush(self.queue, (run.run_after, run.id, next(self._number), run))
 
     def next_queued(self) -> ActiveRun | None:
         """The queued run that stands first, or None."""
-        while self.queue and not is_active(self.queue[0][2]):
+        while self.queue and self.queue[0][-1].state != QUEUED:
             heappop(self.queue)
-        return self.queue[0][2] if self.queue else None
+        return self.queue[0][-1] if self.queue else None
 
     def dequeue(self) -> ActiveRun:
         """The queued run that stands first begins."""
-        run = heappop(self.queue)[2]
+        run = heappop(self.queue)[-1]
         self.begun.add(run.run_id)
         return run
 

@@ -260,7 +260,7 @@ class Scheduler:
             self.executor.accept(ti.work)
         if turn.defer or turn.drop:
             self._wait_for_triggers(turn)
-        for run in turn.runs:
+        for run in (*turn.runs, *turn.reopened, *turn.begun):
             run.shown = RUNNING if run.started_at is not None else QUEUED
         if self.listeners:
             self._tell(turn)

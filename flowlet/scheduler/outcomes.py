@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowlet.errors import FlowletError
-from flowlet.runs import plan
+from flowlet.runs import clearing, plan
 from flowlet.runs.instances import TaskInstance
 from flowlet.runs.moves import PutRendered
-from flowlet.runs.states import AWAITING_INPUT, DEFERRED, RUNNING
+from flowlet.runs.states import AWAITING_INPUT, DEFERRED, RESTARTING, RUNNING
 from flowlet.scheduler import requests
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
     for note, text in outcome.notes:
         turn.event(note, text, ti=ti)
     if ti.work is not work or ti.state != RUNNING:
-        if outcome.kind != "cancelled":
-            discarded(brain, requests.Discarded(work, outcome), turn)
+        _came_late(brain, ti, request, turn)
         return
     if outcome.rendered is not None or outcome.label is not None:
         show(ti, outcome, turn)
@@ -65,6 +64,14 @@ def show(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
     ti.label = ti.label if outcome.label is None else outcome.label
     if before != (ti.rendered, ti.label):
         turn.moves.put_rendered.append(PutRendered(ti.id, ti.rendered, ti.label))
+
+
+def _came_late(brain: Brain, ti: TaskInstance, request: requests.Ended, turn: Turn) -> None:
+    """The attempt had been given up; one that was cleared meanwhile may start anew now."""
+    if request.outcome.kind != "cancelled":
+        discarded(brain, requests.Discarded(*request), turn)
+    if ti.work is request.work and ti.state == RESTARTING:
+        clearing.restart(ti, turn)
 
 
 def wait(ti: TaskInstance, outcome: Any, turn: Turn) -> None:

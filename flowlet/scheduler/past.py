@@ -92,7 +92,7 @@ class Past:
 
 
 def _look_at(run: ActiveRun, date: int | None, past: ActiveRun | Mapping[str, str] | None) -> None:
-    if isinstance(run.past, ActiveRun):
+    if isinstance(run.past, ActiveRun) and run in run.past.followers:  # one that has ended keeps no account any more
         run.past.followers.remove(run)
     run.past_date, run.past = date, past
     if isinstance(past, ActiveRun):

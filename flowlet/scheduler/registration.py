@@ -13,6 +13,7 @@ from flowlet.runs.states import (
     AWAITING_INPUT,
     DEFERRED,
     QUEUED,
+    RESTARTING,
     RUNNING,
     SCHEDULED,
     UP_FOR_RESCHEDULE,
@@ -123,6 +124,8 @@ def go_on(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> Iterator[Ta
         put_right(ti, turn.now)
         if ti.state in (SCHEDULED, QUEUED):
             turn.ready.append(ti)
+        elif ti.state == RESTARTING:
+            plan.hold_back(ti, turn)
         elif ti.state in (UP_FOR_RETRY, UP_FOR_RESCHEDULE):
             turn.wake.append(ti)
         elif ti.state in (DEFERRED, AWAITING_INPUT):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.spec import DagSpec
+    from flowlet.runs.clearing import Which
     from flowlet.runs.instances import ActiveRun, TaskInstance
     from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
@@ -89,6 +90,27 @@ class Cancel(NamedTuple):
 
     run: ActiveRun
     reason: str
+    reply: asyncio.Future[Any] | None = None
+
+
+class Found(NamedTuple):
+    """A run that a verb is about: live, or as the file has it."""
+
+    run: ActiveRun
+    held: ActiveRun | None = None
+    """What somebody holds of it since it ended."""
+    past: Sequence[Known] = ()
+    """The run before, as the file has it."""
+    skips: Mapping[int, str] = {}
+    """Row of a task instance to the text of what it decided to skip."""
+
+
+class Clear(NamedTuple):
+    """Let task instances start anew. The answer names them; with `dry_run` nothing happens to them."""
+
+    runs: Sequence[Found]
+    which: Which
+    dry_run: bool = False
     reply: asyncio.Future[Any] | None = None
 
 

@@ -188,7 +188,7 @@ class _Fallen:
             self._tasks.add(move.id)
         if slot in _OF_A_TASK:
             self._shaken |= self._run_of(move.id)
-        elif slot == "begin_run":
+        elif slot in {"begin_run", "reopen_run"}:
             self._shaken.add(move.id)
         return None
 
@@ -214,7 +214,7 @@ class _Fallen:
                 self._tasks.add(move.id)
                 return True
             return False
-        if slot in {"begin_run", "end_run"}:
+        if slot in {"reopen_run", "begin_run", "end_run"}:
             return move.id in self._runs
         if slot in {"put_xcom", "put_rendered"}:
             return move.ti in self._tasks
@@ -227,7 +227,7 @@ class _Fallen:
         return move
 
 
-_FOLLOWS: Final = frozenset({"settle_task", "archive_attempt", "start_task"})
+_FOLLOWS: Final = frozenset({"settle_task", "reset_task", "archive_attempt", "start_task"})
 _OF_A_TASK: Final = frozenset({
-    "end_task", "index_task", "release_task", "interrupt_task", "settle_task", "archive_attempt", "start_task",
+    "end_task", "index_task", "release_task", "interrupt_task", "settle_task", "reset_task", "archive_attempt", "start_task",
 })  # fmt: skip

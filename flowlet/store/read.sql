@@ -68,6 +68,18 @@ SELECT
 FROM run
 WHERE id = :id;
 
+-- name: runs_between
+-- From one logical date to another, both included.
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND logical_date BETWEEN :first AND :last
+ORDER BY logical_date;
+
+-- name: run_ids
+SELECT run_id FROM run WHERE dag_id = :dag_id ORDER BY id;
+
 -- name: last_ended_states
 -- How the latest runs of a DAG ended, the newest first.
 SELECT state FROM run
@@ -214,6 +226,13 @@ FROM task_instance AS ti
 JOIN xcom ON xcom.ti = ti.id
 WHERE ti.run = :run
 ORDER BY ti.id, xcom.key;
+
+-- name: skips_of_run
+-- (task instance, what it decided to skip).
+SELECT ti.id, xcom.value
+FROM task_instance AS ti
+JOIN xcom ON xcom.ti = ti.id AND xcom.key = 'skipmixin_key'
+WHERE ti.run = :run;
 
 -- name: lengths_of_run
 -- (task instance, how many items what it returned has); a value that has none is 1.

@@ -69,6 +69,10 @@ INSERT INTO task_instance (
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: reopen_run
+UPDATE run SET state = 'queued', started_at = NULL, ended_at = NULL, reason = NULL
+WHERE id = ?1 AND state IN ('success', 'failed');
+
 -- name: begin_run
 UPDATE run SET state = 'running', started_at = ?1 WHERE id = ?2 AND state = 'queued';
 
@@ -102,7 +106,7 @@ WHERE id = ?1 AND try_number = ?2 AND state = ?3 AND outcome IS NULL;
 -- The attempt that the row holds keeps its facts. One that was going on is cancelled by a move that ends
 -- or clears the task instance; a start without an attempt (bodyless) is forgotten when it is cleared.
 UPDATE task_instance
-SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
+SET state = ?3, settled_because = ?4, settled_at = CASE WHEN ?3 = 'none' THEN NULL ELSE ?6 END, wake_at = NULL,
     queued_at = CASE WHEN ?3 = 'none' THEN NULL ELSE coalesce(?5, queued_at) END,
     started_at = CASE
         WHEN ?3 = 'none' AND ?2 IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
@@ -119,6 +123,9 @@ SET state = ?3, settled_because = ?4, settled_at = ?6, wake_at = NULL,
              AND outcome IS NULL AND started_at IS NOT NULL
         THEN ?6 ELSE ended_at END
 WHERE id = ?1 AND state = ?2;
+
+-- name: reset_task
+UPDATE task_instance SET max_tries = ?2, crashes = 0 WHERE id = ?1 AND try_number = ?3;
 
 -- name: archive_attempt
 INSERT INTO attempt (ti, try_number, outcome, reason, error, started_at, ended_at)

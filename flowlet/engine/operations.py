@@ -1,0 +1,121 @@
+"""The engine's verbs upon what has happened already: clear, so that it happens again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from flowlet.engine import rows
+from flowlet.engine.keeping import Keeping
+from flowlet.errors import FlowletError, RunNotFound
+from flowlet.runs.clearing import Which
+from flowlet.runs.instances import is_active
+from flowlet.runs.states import FAILED, RUNNING, UPSTREAM_FAILED
+from flowlet.scheduler import requests
+
+if TYPE_CHECKING:
+    from flowlet.runs.instances import ActiveRun
+    from flowlet.scheduler.entry import Entry
+
+_ONLY_FAILED = frozenset({FAILED, UPSTREAM_FAILED})
+_ONLY_RUNNING = frozenset({RUNNING})
+
+
+class Operations(Keeping):
+    """The verbs: clear. What they did is on file when they return."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.reopening = asyncio.Lock()
+        """Held from the reading of a run that has ended until it is active again: nobody else makes it so meanwhile."""
+        self._held: WeakValueDictionary[tuple[str, str], ActiveRun] = WeakValueDictionary()
+
+    async def clear(
+        self,
+        dag_id: str,
+        run_id: str | None = None,
+        *,
+        task_ids: str | Iterable[str] | None = None,
+        map_indexes: int | Iterable[int] | None = None,
+        upstream: bool = False,
+        downstream: bool = False,
+        past: bool = False,
+        future: bool = False,
+        only_failed: bool = False,
+        only_running: bool = False,
+        dry_run: bool = False,
+    ) -> list[tuple[str, str, int]]:
+        """Let tasks of a run start anew, without `task_ids` the whole run; gives (run_id, task_id, map_index) of each.
+
+        What is running is stopped first. Setups and teardowns go with the tasks that they are for; `upstream` and
+        `downstream` take what comes before and after along. `past` and `future`: in the runs of earlier and later
+        logical dates as well; without `run_id` in all runs of the DAG. A run that had ended is queued again.
+        `dry_run` only tells. Raises DagNotFound, RunNotFound, TaskNotFound.
+        """
+        states = (_ONLY_FAILED if only_failed else frozenset()) | (_ONLY_RUNNING if only_running else frozenset())
+        which = Which(_texts(task_ids), _numbers(map_indexes), upstream, downstream, states or None)
+        async with self.reopening:
+            found = await self.find_runs(dag_id, run_id, past=past, future=future)
+            cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, found, which, dry_run)
+        return cleared
+
+    async def find_runs(
+        self, dag_id: str, run_id: str | None, *, past: bool = False, future: bool = False
+    ) -> list[requests.Found]:
+        """The runs that a verb is about, as it may hand them to the brain while it holds `reopening`."""
+        self.check()
+        entry = self.brain.entry(dag_id)
+        return [found for name in await self._run_ids(entry, run_id, past, future) if (found := await self.find_run(dag_id, name))]
+
+    async def _run_ids(self, entry: Entry, run_id: str | None, past: bool, future: bool) -> list[str]:
+        store, dag_id = self._parts()[1], entry.spec.dag_id
+        if run_id is None:
+            return [name for (name,) in await store.fetch("run_ids", dag_id=dag_id)]
+        found = await self.find_run(dag_id, run_id)
+        if found is None:
+            raise RunNotFound(await self._no_such_run(entry, run_id))
+        if not (past or future):
+            return [run_id]
+        date = found.run.logical_date
+        if date is None:
+            raise FlowletError(f"the run {run_id!r} of DAG {dag_id!r} has no logical date: it has neither past nor future")
+        first, last = -(1 << 62) if past else date, 1 << 62 if future else date
+        return [row[2] for row in await store.fetch("runs_between", dag_id=dag_id, first=first, last=last)]
+
+    async def _no_such_run(self, entry: Entry, run_id: str) -> str:
+        last = await self._parts()[1].fetch("last_runs", dag_id=entry.spec.dag_id, limit=3)
+        there = f"its latest are {', '.join(row[2] for row in last)}" if last else "it has none"
+        return f"DAG {entry.spec.dag_id!r} has no run {run_id!r}; {there}"
+
+    async def find_run(self, dag_id: str, run_id: str) -> requests.Found | None:
+        """A run that lives, or has ended, with what clearing it needs from the file."""
+        store, entry = self._parts()[1], self.brain.entry(dag_id)
+        run = entry.find(run_id)
+        while run is None:
+            known = await rows.ended_run(store, entry.spec, run_id)
+            if known is None:
+                return None
+            run = entry.find(run_id) or (known if not is_active(known) else None)
+        past: Sequence[Any] = ()
+        if entry.has_past and run.logical_date is not None:
+            past = await rows.run_before(store, entry.spec, run.logical_date)
+        skips: dict[int, str] = dict(await store.fetch("skips_of_run", run=run.id))
+        return requests.Found(run, self._hold(run), past, skips)
+
+    def _hold(self, run: ActiveRun) -> ActiveRun:
+        """Somebody is given the run: who asks again, and who makes it active again, gets this very one."""
+        key = run.dag_id, run.run_id
+        held = self._held.get(key)
+        if held is None or held.id != run.id or is_active(run):
+            self._held[key] = held = run
+        return held
+
+
+def _texts(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def _numbers(given: int | Iterable[int] | None) -> tuple[int, ...] | None:
+    return None if given is None else (given,) if isinstance(given, int) else tuple(given)
