@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.triggers import TriggerEvent as TriggerEvent
     from flowlet.authoring.xcom_arg import XComArg as XComArg
     from flowlet.engine.engine import Engine as Engine
+    from flowlet.engine.loading import load as load
     from flowlet.engine.run import DagRun as DagRun
     from flowlet.errors import DagError as DagError
     from flowlet.errors import DagFileError as DagFileError
@@ -122,6 +123,7 @@ _HOMES = {
     "dag": "authoring.dag_decorator",
     "get_current_context": "authoring.context",
     "literal": "authoring.literals",
+    "load": "engine.loading",
     "register_xcom_type": "runs.values",
     "setup": "authoring.setup_teardown",
     "task": "operators.decorators",

@@ -5,6 +5,8 @@ A message names the thing, the place and the way out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class FlowletError(Exception):
     """The root of everything that flowlet raises on purpose."""
@@ -34,11 +36,15 @@ class TimetableError(DagError):
 
 
 class DagFileError(FlowletError):
-    """A file of DAGs does not load. `problems` lists (file, line, error class, text)."""
+    """Files of DAGs do not load. `errors` lists all that is wrong: (file, line, error class, text)."""
 
-    def __init__(self, problems: list[tuple[str, int, str, str]]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(f"{file}:{line}: {kind}: {text}" for file, line, kind, text in problems))
+    def __init__(self, errors: Iterable[tuple[str, int, str, str]]) -> None:
+        self.errors = list(errors)
+        lines = (f"{file}:{line}: {kind}: {' '.join(text.split())}" for file, line, kind, text in self.errors)
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type[DagFileError], tuple[object, ...]]:
+        return type(self), (self.errors,)
 
 
 class ParamError(FlowletError, ValueError):

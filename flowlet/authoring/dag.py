@@ -366,11 +366,10 @@ class DAG:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         stack.pop()
-        if kind is None:
+        is_collected = kind is None and self.auto_register and registering.found(self)
+        if kind is None and not is_collected:  # whoever collects a file's DAGs checks them, and tells of all
             self.check_cycle()
             self._check_rules()
-            if self.auto_register:
-                registering.found(self)
 
     async def run(self, **options: Any) -> Any:
         """Run it once, now, in this process and give the finished Run: `await dag.run(conf=...)`.

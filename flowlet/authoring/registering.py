@@ -30,8 +30,9 @@ def collect_dags() -> Iterator[list[DAG]]:
         _FOUND.reset(token)
 
 
-def found(dag: DAG) -> None:
-    """The DAG is complete."""
+def found(dag: DAG) -> bool:
+    """The DAG is complete. Whether somebody collects it."""
     dags = _FOUND.get()
     if dags is not None:
         dags.append(dag)
+    return dags is not None

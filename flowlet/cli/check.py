@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from flowlet import settings
 from flowlet.cli import arguments, exits, files, reading, render
-from flowlet.cli.exits import CommandError
 
 if TYPE_CHECKING:
     from flowlet.checking.findings import Finding
     from flowlet.checking.whole import Report
-    from flowlet.registry.loading import Loaded
 
 
 def check(args: argparse.Namespace) -> int:
@@ -23,25 +18,12 @@ def check(args: argparse.Namespace) -> int:
     from flowlet.checking import whole
     from flowlet.clock import SystemClock
 
-    files.understand_airflow()
-    report = whole.check(args.paths, _load, now=SystemClock().now(), pools=_pools(args))
+    report = whole.check(args.paths, files.read, now=SystemClock().now(), pools=_pools(args))
     if args.json:
         render.json_(_shape(report))
     else:
         _print(report)
     return exits.OK if report.is_sound else exits.FAILED
-
-
-def _load(path: str) -> Loaded:
-    from flowlet.registry.loading import load_file
-
-    timeout = settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0)
-    with redirect_stdout(sys.stderr):  # standard output is for the findings
-        loaded = load_file(path, timeout=timeout)
-    for problem in loaded.problems:
-        if problem.kind == "KeyboardInterrupt":
-            raise CommandError(str(problem), exits.INTERRUPTED)
-    return loaded
 
 
 def _pools(args: argparse.Namespace) -> set[str]:

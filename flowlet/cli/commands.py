@@ -246,7 +246,7 @@ COMMANDS: tuple[Command, ...] = (
         ("flowlet tasks why etl load", "flowlet tasks why etl 'load[3]' january",),
     ),
     Command(
-        "tasks render", "tasks:render_", "the template fields of a task as its last try had them, secrets masked",
+        "tasks render", "tasks:render_", "the template fields of a task, as they were rendered",
         _task_id, "{dag_id, run_id, task_id, map_index, state, label, rendered: {field: value}}",
         ("flowlet tasks render etl load", "flowlet tasks render etl 'load[3]' january",),
     ),

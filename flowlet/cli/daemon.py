@@ -35,19 +35,14 @@ def daemon(args: argparse.Namespace) -> int:
 
 
 def _load(paths: list[str], journal: _Journal) -> list[DAG]:
-    from flowlet.errors import DuplicateDagId
+    from flowlet.engine.loading import register
     from flowlet.registry.registry import Registry
 
     registry = Registry()
     for path in paths:
         loaded = files.load(path)
-        for problem in loaded.problems:
+        for problem in (*loaded.problems, *register(loaded, registry)):
             journal.problem(str(problem), file=problem.file, line=problem.line, kind=problem.kind)
-        for dag in loaded.dags:
-            try:
-                registry.add(dag)
-            except DuplicateDagId as error:
-                journal.problem(str(error), file=loaded.file, line=dag.line or 1, kind="DuplicateDagId")
     return [entry.dag for entry in registry.list_()]
 
 

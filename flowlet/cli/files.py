@@ -7,9 +7,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowlet import settings
 from flowlet.cli import exits
 from flowlet.cli.exits import CommandError
+from flowlet.errors import DagFileError
 
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 def load(path: str) -> Loaded:
     """The DAGs or problems of one file. Its folder stays importable for what its bodies import later."""
-    from flowlet.registry.loading import load_file
-
-    understand_airflow()
-    timeout = settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0)
-    with redirect_stdout(sys.stderr):  # standard output is for the command's result
-        loaded = load_file(path, timeout=timeout)
-    for problem in loaded.problems:
-        if problem.kind == "KeyboardInterrupt":
-            raise CommandError(str(problem), exits.INTERRUPTED)
+    loaded = read(path)
     folder = str(Path(loaded.file).parent)
     if loaded.dags and folder not in sys.path:
         sys.path.append(folder)
@@ -35,18 +27,23 @@ def load(path: str) -> Loaded:
     return loaded
 
 
-def understand_airflow() -> None:
-    """From now on `import airflow` means flowlet in this process, for files and for what their bodies import."""
-    from importlib import import_module
+def read(path: str) -> Loaded:
+    """The same, with nothing said of warnings, and nothing left behind."""
+    from flowlet.engine import loading
 
-    import_module("flowlet.airflow")  # by its name: faces do not see each other
+    with redirect_stdout(sys.stderr):  # standard output is for the command's result
+        loaded = loading.read(path)
+    for problem in loaded.problems:
+        if problem.kind == "KeyboardInterrupt":
+            raise CommandError(str(problem), exits.INTERRUPTED)
+    return loaded
 
 
 def dag_of(path: str, dag_id: str | None) -> DAG:
     """The DAG of that id in the file; without an id, the only one."""
     loaded = load(path)
     if loaded.problems:
-        raise _broken(loaded)
+        raise DagFileError(loaded.problems)
     known = {dag.dag_id: dag for dag in loaded.dags}
     if dag_id is None and len(known) == 1:
         return loaded.dags[0]
@@ -58,8 +55,3 @@ def dag_of(path: str, dag_id: str | None) -> DAG:
 
     raise CommandError(f"{unknown_dag(dag_id, list(known))} in {path}", kind="DagNotFound")
 
-
-def _broken(loaded: Loaded) -> CommandError:
-    first = loaded.problems[0]
-    text = "; ".join(map(str, loaded.problems))
-    return CommandError(text, kind=first.kind, file=first.file, line=first.line)

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from flowlet.cli import exits
 from flowlet.cli.exits import CommandError
-from flowlet.errors import FlowletError, StoreError, StoreOwned
+from flowlet.errors import DagFileError, FlowletError, StoreError, StoreOwned
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +46,10 @@ def _told(error: Exception) -> CommandError:
     """Any error as the sentence and the status with which a command gives up."""
     if isinstance(error, CommandError):
         return error
+    if isinstance(error, DagFileError):
+        file, line, kind, _ = error.errors[0]
+        told = [dict(zip(("file", "line", "kind", "text"), one, strict=True)) for one in error.errors]
+        return CommandError(str(error), kind=kind, file=file, line=line, errors=told)
     if isinstance(error, FlowletError):
         return CommandError(str(error), _status_of(error), kind=type(error).__name__)
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
@@ -62,13 +66,15 @@ def _status_of(error: FlowletError) -> int:
 
 def _give_up(words: Sequence[str], error: CommandError) -> int:
     """The sentence on standard error; with --json also as JSON on standard output."""
-    line = " ".join(str(error).split())
+    lines = [" ".join(line.split()) for line in str(error).splitlines()] if "errors" in error.facts else [" ".join(str(error).split())]
+    line = "; ".join(lines)
     if error.status == exits.OUTPUT:
         _leave_output()
     elif "--json" in words:
         _tell_json({"kind": error.kind, "text": line, "exit_status": error.status, **error.facts})
     try:
-        print(f"flowlet: {line}", file=sys.stderr, flush=True)
+        for each in lines:
+            print(f"flowlet: {each}", file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody can be told
     return error.status

@@ -57,6 +57,8 @@ def load_file(path: str | os.PathLike[str], *, timeout: float | None = None) -> 
             dags = contextvars.copy_context().run(_execute, code, file)
     except UnreadableError as error:
         problems = (Problem(str(file), 1, "Unreadable", f"{file.name} {error}"),)
+    except WrongDagsError as error:
+        problems = error.problems
     except BaseException as error:  # the one boundary at which a file's code may raise anything
         problems = (Problem(str(file), _line_of(error, file), _kind_of(error), _text_of(error, file)),)
     return Loaded(str(file), dags, problems, tuple(map(_spell_warning, heard)))
@@ -93,14 +95,32 @@ def _dags_of(module: ModuleType, built: list[DAG]) -> tuple[DAG, ...]:
         dags[dag.dag_id] = dag
     if not dags:
         raise NoDagError
-    for dag in dags.values():
-        _ = dag.spec
+    problems = [problem for dag in dags.values() if (problem := _problem_of(dag, Path(module.__file__ or ""))) is not None]
+    if problems:
+        raise WrongDagsError(tuple(problems))
     return tuple(dags.values())
+
+
+def _problem_of(dag: DAG, file: Path) -> Problem | None:
+    """What is wrong with a DAG that is described to its end."""
+    try:
+        _ = dag.spec
+    except Exception as error:
+        return Problem(str(file), dag.line or _line_of(error, file), _kind_of(error), _text_of(error, file))
+    return None
 
 
 def _warn_of_two(first: DAG, later: DAG) -> None:
     text = f"the DAG id {later.dag_id!r} is taken by line {first.line} of this file: the later DAG is used"
     warnings.warn_explicit(text, UserWarning, later.fileloc or "an unknown place", later.line or 1)
+
+
+class WrongDagsError(Exception):
+    """The file loads, but DAGs of it are none that could run."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(map(str, problems)))
 
 
 class NoDagError(Exception):

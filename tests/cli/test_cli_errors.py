@@ -25,7 +25,7 @@ def refused(done: Any) -> tuple[int, str]:
     [
         ('with DAG("x" as dag:\n', "{file}:2: SyntaxError: invalid syntax"),
         ("x = 1\n", "{file}:1: NoDag: describes no DAG: build one with `with DAG(...):`, or call the function under @dag"),
-        ('def settings():\n    raise RuntimeError("no\\nsecret")\nsettings()\n', "{file}:3: RuntimeError: no secret"),
+        ('def settings():\n    raise RuntimeError("no\\nway")\nsettings()\n', "{file}:3: RuntimeError: no way"),
         ("import no_such_module_anywhere\n", "{file}:2: ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
         ("sys.exit(3)\n", "{file}:2: SystemExit: the file ends the process (exit status 3) while it is loaded"),
         (
@@ -208,3 +208,18 @@ def test_a_closed_standard_output_harms_no_run(write: Any, flowlet: Any, start: 
     done = start(*PYTHON, "run", "good.py", command=["sh", "-c", 'exec "$@" >&-', "sh"]).end()
     assert (done.status, done.err) == (0, "")
     assert flowlet("runs", "list", "--json").json[0]["state"] == "success"
+
+
+def test_of_several_things_that_are_wrong_with_a_file_each_has_a_line(write: Any, flowlet: Any) -> None:
+    text = "".join(f'with DAG("{name}"): a = EmptyOperator(task_id="a"); a >> EmptyOperator(task_id="b") >> a\n' for name in "xy")
+    file = write("bad.py", text)
+    done = flowlet("run", "bad.py", "--json")
+    cycle = "the tasks of DAG {!r} form a circle: a >> b >> a ({}:{})"
+    assert (done.status, done.err.splitlines()) == (
+        2, [f"flowlet: {file}:{line}: DagCycle: {cycle.format(name, file, line)}" for name, line in (("x", 2), ("y", 3))],
+    )  # fmt: skip
+    error = done.json["error"]
+    assert (error["kind"], error["file"], error["line"], error["exit_status"]) == ("DagCycle", str(file), 2, 2)
+    assert error["errors"] == [
+        {"file": str(file), "line": line, "kind": "DagCycle", "text": cycle.format(name, file, line)} for name, line in (("x", 2), ("y", 3))
+    ]
