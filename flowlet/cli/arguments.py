@@ -37,6 +37,11 @@ def existing_database(args: argparse.Namespace) -> str:
     return path
 
 
+def new_database(args: argparse.Namespace) -> str:
+    """The database, which is made if it is not there."""
+    return existing_database(args) if os.path.lexists(path := database(args)) or path == ":memory:" else path
+
+
 def conf(text: str | None) -> dict[str, Any] | None:
     """The JSON object of --conf, or of the file after @."""
     if text is None:

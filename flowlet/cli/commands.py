@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import NamedTuple
 
-Arguments = Callable[[argparse.ArgumentParser], object]
-
-
-class Command(NamedTuple):
-    """One command: its words, the function that carries it out, what it is for, its arguments, its JSON,
-    and lines to try.
-    """
-
-    words: str
-    target: str
-    help: str
-    arguments: Arguments
-    json: str
-    examples: tuple[str, ...]
-
+from flowlet.cli import kept_commands
+from flowlet.cli.command import Arguments, Command
 
 # -- arguments -------------------------------------------------------------------------------------------
 
@@ -270,6 +255,7 @@ COMMANDS: tuple[Command, ...] = (
         _pool_name, "{name}",
         ("flowlet pools delete warehouse",),
     ),
+    *kept_commands.COMMANDS,
     Command(
         "db check", "db:check", "is the database whole?",
         _nothing, "{db, ok, problems}",
@@ -297,5 +283,6 @@ GROUPS = {
     "runs": "list, show and cancel runs",
     "tasks": "logs of tasks, why they wait, what was rendered, and answers to them",
     "pools": "list, set and delete pools",
+    **kept_commands.GROUPS,
     "db": "check, back up and prune the database",
 }

@@ -8,7 +8,8 @@ import sys
 from typing import Any, NoReturn
 
 from flowlet.cli import exits
-from flowlet.cli.commands import COMMANDS, GROUPS, Command
+from flowlet.cli.command import Command
+from flowlet.cli.commands import COMMANDS, GROUPS
 from flowlet.cli.exits import CommandError
 
 _DESCRIPTION = "Run Airflow-like DAGs in one process, on one SQLite file."

@@ -63,4 +63,4 @@ def read(path: str | os.PathLike[str]) -> Loaded:
 def understand_airflow() -> None:
     """From now on `import airflow` means flowlet in this process, for files and for what their bodies import."""
     if "airflow" not in sys.modules:
-        import_module("flowlet.airflow")  # by its name: a face, which is above
+        import_module("flowlet.airflow").install()  # by its name: a face, which is above

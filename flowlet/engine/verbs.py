@@ -76,7 +76,7 @@ def _as_it_is(verb: str) -> Any:
 
 _AS_THEY_ARE = (
     "answer",
-    "set_variable", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
+    "set_variable", "set_variables", "set_connections", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
 )  # fmt: skip
 _VERBS: dict[str, Any] = {
     **{verb: _as_it_is(verb) for verb in _AS_THEY_ARE},

@@ -9,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 MASK: Final = "***"
 
@@ -25,6 +25,18 @@ _SENSITIVE = (
 def is_sensitive(name: object) -> bool:
     """Whether a name speaks of a secret (as Airflow's DEFAULT_SENSITIVE_FIELDS)."""
     return isinstance(name, str) and any(word in name.lower() for word in _SENSITIVE)
+
+
+def redact(value: Any, name: str | None = None) -> Any:
+    """A JSON value in which texts under names that speak of secrets are masked (Airflow: sdk/log.py `redact`)."""
+    hidden = is_sensitive(name)
+    if isinstance(value, str):
+        return MASK if hidden and value else value
+    if isinstance(value, Mapping):
+        return {key: redact(member, name if hidden else key) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(member, name) for member in value]
+    return value
 
 
 class Secrets:

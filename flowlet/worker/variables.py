@@ -7,7 +7,7 @@ from typing import Any
 
 from flowlet.errors import FlowletError, VariableNotFound
 from flowlet.worker import vault
-from flowlet.worker.secrets import SECRETS, is_sensitive, mask_secret
+from flowlet.worker.secrets import SECRETS, is_sensitive, mask_secret, redact
 
 NOTSET: Any = type("NOTSET", (), {"__repr__": lambda _: "NOTSET"})()
 
@@ -96,11 +96,23 @@ def learn(key: str, text: str) -> None:
             return
 
 
+def shown(key: str, text: str) -> str:
+    """The text as a list may show it: masked if its key speaks of a secret, and so members of JSON."""
+    if text.lstrip().startswith(("{", "[")) and not is_sensitive(key):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text
+        masked = redact(value)
+        return text if masked == value else json.dumps(masked)
+    return str(redact(text, key))
+
+
 def missing(key: str) -> VariableNotFound:
     """There is none."""
     return VariableNotFound(
         f"variable {key!r} is not set: give FLOWLET_VAR_{str(key).upper()} in the environment,"
-        f" Variable.set({key!r}, ...) or engine.set_variable({key!r}, ...)"
+        f" `flowlet variables set {key}`, Variable.set({key!r}, ...) or engine.set_variable({key!r}, ...)"
     )
 
 

@@ -22,7 +22,7 @@ def test_the_first_help_names_every_command_and_every_exit_status(flowlet: Any) 
     done = flowlet("--help")
     assert (done.status, done.err) == (0, "")
     for command in COMMANDS:
-        assert re.search(rf"^    {command.words.split()[0]} ", done.out, re.MULTILINE)
+        assert re.search(rf"^    {command.words.split()[0]}\s", done.out, re.MULTILINE)
     assert 'With --json an error is JSON on standard output, too: {"error": {"kind", "text", "exit_status", ...}}.' in done.out
     for status in ("0", "1", "2", "3", "4", "70", "74", "130"):
         assert re.search(rf"^  {status} +\S", done.out, re.MULTILINE)
@@ -47,7 +47,7 @@ def test_the_lines_to_try_are_understood(command: Command) -> None:
         assert not isinstance(args, int) and args.command == command.target, line
 
 
-@pytest.mark.parametrize("group", ["dags", "runs", "tasks", "pools", "db"])
+@pytest.mark.parametrize("group", ["dags", "runs", "tasks", "pools", "variables", "connections", "db"])
 def test_a_group_of_commands_has_a_help_of_its_own(group: str, flowlet: Any) -> None:
     done = flowlet(group, "--help")
     assert done.status == 0
