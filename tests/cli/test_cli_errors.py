@@ -88,7 +88,7 @@ def test_an_option_that_is_wrong(words: list[str], told: str, write: Any, flowle
     ("words", "told"),
     [
         ("rnu", "there is no command 'rnu': did you mean 'run'? (see flowlet --help)"),
-        ("list", "there is no command 'list': did you mean 'dags list' or 'runs list' or 'pools list'? (see flowlet --help)"),
+        ("list", "there is no command 'list': did you mean 'dags list' or 'runs list' or 'pools list' or 'variables list' or 'connections list'? (see flowlet --help)"),
         ("logs etl", "there is no command 'logs': did you mean 'tasks logs'? (see flowlet --help)"),
         ("dags puase etl", "there is no command 'puase': did you mean 'pause'? (see flowlet dags --help)"),
         ("db xyzzy", "there is no command 'xyzzy': there are check, backup, prune (see flowlet db --help)"),
