@@ -54,7 +54,7 @@ class Connection:
         if text is None:
             raise ConnectionNotFound(
                 f"connection {conn_id!r} is not set: give FLOWLET_CONN_{str(conn_id).upper()} in the environment,"
-                f" or engine.set_connection({conn_id!r}, ...)"
+                f" `flowlet connections add {conn_id}` or engine.set_connection({conn_id!r}, ...)"
             )
         return Connection(conn_id, text)
 

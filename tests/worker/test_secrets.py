@@ -191,7 +191,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, known: Secrets, run: Run) ->
     assert run(dag).xcoms == (("return_value", '"here 2 else here"'),)
     assert run(dag, "missing").reason == (
         "VariableNotFound: variable 'nowhere' is not set: give FLOWLET_VAR_NOWHERE in the environment,"
-        " Variable.set('nowhere', ...) or engine.set_variable('nowhere', ...) (in the template field 'bash_command')"
+        " `flowlet variables set nowhere`, Variable.set('nowhere', ...) or engine.set_variable('nowhere', ...) (in the template field 'bash_command')"
     )
     assert "variable 'place' does not hold JSON" in str(run(dag, "wrong").reason)
     assert run(dag, "token").kind == "succeeded"
