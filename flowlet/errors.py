@@ -98,6 +98,18 @@ class RunExists(FlowletError):
     """That run_id or logical date is taken by another run of the DAG."""
 
 
+class BackfillError(FlowletError, ValueError):
+    """A backfill that cannot be: the DAG has no dates to fill, or the window or the options do not fit it."""
+
+
+class BackfillExists(BackfillError):
+    """Another backfill of the DAG is going on."""
+
+
+class BackfillNotFound(FlowletError, LookupError):
+    """No backfill of that number is on file."""
+
+
 # -- what a task may raise ---------------------------------------------------------------------------
 
 

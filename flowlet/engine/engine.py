@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowlet.engine import rows
+from flowlet.engine import backfill_rows, rows
 from flowlet.engine.arguments import checked_run_id, conf_text, moment_of
-from flowlet.engine.operations import Operations
+from flowlet.engine.backfills import Backfilling
 from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _UNSET: Any = object()
 
 
-class Engine(Operations):
+class Engine(Backfilling):
     """Scheduler, executor and store on one loop.
 
         async with Engine("flowlet.db", dags=[etl]) as engine:
@@ -147,7 +147,8 @@ class Engine(Operations):
         active = () if known else (await rows.active_runs(store)).get(entry.spec.dag_id, ())
         dates = [run.logical_date for run in known.known()] if known else []
         newest = None if row is None else await rows.newest_date(store, entry.spec.dag_id)
-        return await rows.registration(store, entry.dag, entry.spec, row, active, newest, dates)
+        request = await rows.registration(store, entry.dag, entry.spec, row, active, newest, dates)
+        return request if known else request._replace(backfill=await backfill_rows.active_backfill(store, dag_id))
 
     def dags(self) -> list[str]:
         """The ids of all registered DAGs."""

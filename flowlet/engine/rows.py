@@ -92,7 +92,7 @@ async def failures_in_a_row(store: Store, spec: DagSpec) -> int:
 
 async def _last_tick(store: Store, spec: DagSpec) -> tuple[int, Interval] | None:
     """The latest run that the schedule made: when it was due, and its interval."""
-    found = await store.fetch("previous_scheduled_run", dag_id=spec.dag_id, logical_date=1 << 62)
+    found = await store.fetch("last_due_run", dag_id=spec.dag_id)
     if not found:
         return None
     logical_date, start, end, run_after, due = found[0][5:10]

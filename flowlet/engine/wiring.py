@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from flowlet import events, settings
 from flowlet.authoring.spec import DagSpec
 from flowlet.clock import Clock, SystemClock
-from flowlet.engine import rows
+from flowlet.engine import backfill_rows, rows
 from flowlet.engine.callbacks import MAY_TAKE, Callbacks
 from flowlet.engine.shield import to_the_end
 from flowlet.engine.values import Values
@@ -117,6 +117,7 @@ class Wiring:
             brain=self.brain, store=store, executor=self.executor, clock=self.clock, xcoms=self._values,
             listeners=self.listeners, call_back=self._call_back,
             upkeep=Upkeep(store, self._keep, self.clock.now(), forget=self._forget_logs), triggerer=self._triggerer,
+            look_up=self._look_up,
         )  # fmt: skip
         self._values.follow(self._scheduler)
         vault.opened(self._values)
@@ -203,6 +204,7 @@ class Wiring:
             parallelism=self.executor.parallelism, first_run_id=run_id + 1, first_task_id=task_id + 1,
             executing=self._execute, schedules=self._schedules, unlimited=self._unlimited,
         )  # fmt: skip
+        brain.next_backfill = (await store.fetch("max_backfill_id"))[0][0] + 1
         self._default_pool = brain.admission.pool("default_pool").size
         for name, slots, _, _ in await store.fetch("pools"):
             brain.admission.set_pool(name, slots)
@@ -233,6 +235,7 @@ class Wiring:
             self._scheduler.post(requests.SetPool(name, slots))
         newest = await rows.newest_dates(store)
         runs = await rows.active_runs(store)
+        backfills = await backfill_rows.active_backfills(store)
         self._reap(store, runs)
         known: list[tuple[DAG | None, DagSpec]] = [(entry.dag, entry.spec) for entry in self.registry.list_()]
         if not self._execute:
@@ -240,7 +243,8 @@ class Wiring:
             known += [(None, DagSpec.from_json(on_file[dag_id][2])) for dag_id in others]
         for dag, spec in known:
             row, active = on_file.get(spec.dag_id), runs.get(spec.dag_id, ())
-            self._scheduler.post(await rows.registration(store, dag, spec, row, active, newest.get(spec.dag_id)))
+            request = await rows.registration(store, dag, spec, row, active, newest.get(spec.dag_id))
+            self._scheduler.post(request._replace(backfill=backfills.get(spec.dag_id)))
 
     def _reap(self, store: Store, runs: Mapping[str, Any]) -> None:
         """What bodies of a killed engine still run must end before they start again."""
@@ -274,6 +278,10 @@ class Wiring:
 
     async def _perform(self, verb: str, args: dict[str, Any]) -> Any:
         """What another process asks for over the control socket."""
+        raise NotImplementedError
+
+    async def _look_up(self, question: Any) -> Any:
+        """What the brain wants to know of the file before its next turn, as a request."""
         raise NotImplementedError
 
     def _call_back(self, what: Any, name: str, outcome: Any) -> None:

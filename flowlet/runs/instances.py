@@ -94,8 +94,8 @@ class ActiveRun:
     """
 
     __slots__ = (
-        "__weakref__", "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "interval_end",
-        "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
+        "__weakref__", "backfill", "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "ignores_past",
+        "interval_end", "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
         "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
@@ -147,6 +147,10 @@ class ActiveRun:
         """The previous run, for depends_on_past; None for a first run."""
         self.past_date: int | None = None
         """Its logical date."""
+        self.ignores_past = False
+        """It looks at no run before it: the first of a backfill."""
+        self.backfill: int | None = None
+        """The backfill that it was made for, or adopted by, if that is going on."""
         self.past_waiting: set[TaskInstance] = set()
         self.followers: list[ActiveRun] = []
         self.held: str | None = None

@@ -118,6 +118,13 @@ class ReopenRun(NamedTuple):
     id: int
 
 
+class AdoptRun(NamedTuple):
+    """A run that there was becomes one of a backfill; `conf` None keeps its own."""
+
+    id: int
+    conf: str | None
+
+
 class BeginRun(NamedTuple):
     """queued -> running."""
 
@@ -247,6 +254,48 @@ class MoveCursor(NamedTuple):
     dag_id: str
 
 
+class AddBackfill(NamedTuple):
+    """A new backfill, which is running. Refused while another one of the DAG is active."""
+
+    id: int
+    dag_id: str
+    from_date: int
+    to_date: int
+    run_backwards: int
+    reprocess_behavior: str
+    max_active_runs: int
+    conf: str | None
+    created_at: int
+
+
+class AddBackfillDates(NamedTuple):
+    """All dates of a new backfill, in the order in which they come."""
+
+    backfill: int
+    dates: str
+    """JSON: [logical_date, interval_start, interval_end, run_after, reason why there is no run] of each."""
+    count: int  # type: ignore[assignment]  # as in AddTick
+
+
+class SettleBackfillDate(NamedTuple):
+    """What became of a date of a backfill: its run, or the reason why it has none."""
+
+    backfill: int
+    ordinal: int
+    run: int | None
+    run_id: str | None
+    reason: str | None
+
+
+class MoveBackfill(NamedTuple):
+    """From the expected state to another; one that is cancelled leaves its other dates."""
+
+    id: int
+    expected: str
+    ended_at: int | None
+    state: str
+
+
 class AddEvent(NamedTuple):
     """An anomaly, or an act, that somebody will ask about."""
 
@@ -264,11 +313,14 @@ class Moves:
     """All that one turn decided, in the order in which the store applies it."""
 
     __slots__ = (
+        "add_backfill",
+        "add_backfill_dates",
         "add_event",
         "add_run",
         "add_task",
         "add_tasks",
         "add_tick",
+        "adopt_run",
         "archive_attempt",
         "begin_run",
         "delete_pool",
@@ -277,6 +329,7 @@ class Moves:
         "end_task",
         "index_task",
         "interrupt_task",
+        "move_backfill",
         "move_cursor",
         "pause_dag",
         "put_dag",
@@ -287,6 +340,7 @@ class Moves:
         "release_task",
         "reopen_run",
         "reset_task",
+        "settle_backfill_date",
         "settle_task",
         "start_task",
     )  # fmt: skip
@@ -303,6 +357,7 @@ class Moves:
         self.index_task: list[IndexTask] = []
         self.add_task: list[AddTask] = []
         self.reopen_run: list[ReopenRun] = []
+        self.adopt_run: list[AdoptRun] = []
         self.begin_run: list[BeginRun] = []
         self.end_task: list[EndTask] = []
         self.put_xcom: list[PutXCom] = []
@@ -316,6 +371,10 @@ class Moves:
         self.end_run: list[EndRun] = []
         self.add_tick: list[AddTick] = []
         self.move_cursor: list[MoveCursor] = []
+        self.add_backfill: list[AddBackfill] = []
+        self.add_backfill_dates: list[AddBackfillDates] = []
+        self.settle_backfill_date: list[SettleBackfillDate] = []
+        self.move_backfill: list[MoveBackfill] = []
         self.add_event: list[AddEvent] = []
 
     def __bool__(self) -> bool:
@@ -325,4 +384,5 @@ class Moves:
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
             or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task or self.put_rendered
             or self.reopen_run or self.reset_task
+            or self.adopt_run or self.settle_backfill_date or self.move_backfill or self.add_backfill or self.add_backfill_dates
         )  # fmt: skip

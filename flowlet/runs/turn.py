@@ -19,7 +19,7 @@ class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
     __slots__ = (
-        "begun", "callbacks", "defer", "drop", "joined", "moves", "now", "over", "poke", "ready", "reopened", "replies", "reserve", "runs",
+        "begun", "callbacks", "defer", "drop", "joined", "look_up", "moves", "now", "over", "poke", "ready", "reopened", "replies", "reserve", "runs",
         "start", "stop", "touched", "wake",
     )  # fmt: skip
 
@@ -54,6 +54,8 @@ class Turn:
         """Runs that began after they had been queued for a while."""
         self.over: list[ActiveRun] = []
         """Runs that ended."""
+        self.look_up: list[Any] = []
+        """What the file is to be asked before the next turn, as requests that wait for the answer."""
         self.callbacks: list[tuple[TaskInstance, str, Any]] = []
         """(instance, "success" | "failure" | "retry" | "skipped", outcome)."""
         self.replies: list[tuple[Any, Any]] = []

@@ -24,6 +24,7 @@ from flowlet.runs.states import (
 from flowlet.runs.turn import Turn
 from flowlet.runs.why import why
 from flowlet.scheduler import (
+    backfilling,
     clearing,
     editing,
     jumps,
@@ -63,6 +64,7 @@ class Brain:
         """Bodies that an executor has and has not delivered."""
         self._run_id = first_run_id
         self._task_id = first_task_id
+        self.next_backfill = 1
         self._timers: list[tuple[int, int, str, Any]] = []
         self._timer_number = 0
         self._now = 0
@@ -128,6 +130,7 @@ class Brain:
     def make_run(
         self, entry: Entry, run_id: str, run_type: str, date: int | None, interval: Interval | None, turn: Turn,
         *, conf: str = "{}", due: int | None = None, past: Iterable[Known] = (), after: int | None = None,
+        backfill: int | None = None, ignores_past: bool = False,
     ) -> ActiveRun:  # fmt: skip
         """A new run; `after` is when it may begin, if that is not its logical date."""
         if after is None:
@@ -137,6 +140,7 @@ class Brain:
             interval_start=interval.start if interval else None, interval_end=interval.end if interval else None,
             run_after=after, queued_at=turn.now, conf=conf, due_at=due,
         )  # fmt: skip
+        run.backfill, run.ignores_past = backfill, ignores_past
         self._run_id += 1
         run.populate(self._task_id)
         self._task_id += len(run.tasks)
@@ -159,16 +163,18 @@ class Brain:
 
     def begin_queued(self, entry: Entry, turn: Turn) -> None:
         """Let queued runs begin while there is room; say of the first that cannot why."""
-        while (run := entry.next_queued()) is not None:
-            run.held = self._held(entry, run, turn.now)
-            if run.held is not None:
-                if run.run_after > turn.now and run.logical_date is not None and run.logical_date > turn.now:
-                    self.at(run.logical_date, "begin", entry)
-                return
-            entry.dequeue()
-            plan.begin(run, turn)
-            if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
-                self.limit_time(run, turn.now + entry.spec.dagrun_timeout)
+        for lane in entry.lanes:
+            while (run := lane.next_queued()) is not None and self._may_begin(entry, run, turn.now):
+                lane.dequeue()
+                plan.begin(run, turn)
+                if run.state == RUNNING and entry.spec.dagrun_timeout is not None:
+                    self.limit_time(run, turn.now + entry.spec.dagrun_timeout)
+
+    def _may_begin(self, entry: Entry, run: ActiveRun, now: int) -> bool:
+        run.held = self._held(entry, run, now)
+        if run.held is not None and run.run_after > now and run.logical_date is not None and run.logical_date > now:
+            self.at(run.logical_date, "begin", entry)
+        return run.held is None
 
     def _held(self, entry: Entry, run: ActiveRun, now: int) -> str | None:
         if not self.executing or entry.dag is None:
@@ -177,8 +183,11 @@ class Brain:
             return None
         if entry.paused:
             return str(entry.gate)
-        if entry.running >= entry.spec.max_active_runs:
-            return f"max_active_runs ({entry.running} of {entry.spec.max_active_runs} active)"
+        lane = entry.lane_of(run)
+        if entry.backfill is not None and lane is entry.backfill.lane:
+            return backfilling.hold(entry.backfill)
+        if len(lane.begun) >= entry.spec.max_active_runs:
+            return f"max_active_runs ({len(lane.begun)} of {entry.spec.max_active_runs} active)"
         if run.run_after > now and run.logical_date is not None and run.logical_date > now:
             return f"its logical date {iso(run.logical_date)} is in the future"
         return None
@@ -200,6 +209,8 @@ class Brain:
             self.begin_queued(entry, turn)
             if entry.waits:
                 schedules.plan(self, entry, turn)
+            if entry.backfill is not None:
+                backfilling.advance(self, entry, turn)
 
     def _pause_after_failures(self, entry: Entry, run: ActiveRun, turn: Turn) -> None:
         limit = entry.spec.max_consecutive_failed_dag_runs
@@ -224,6 +235,7 @@ class Brain:
         self.admission.reopened(entry.gate)
         schedules.skip_to_now(self, entry, turn)
         self.begin_queued(entry, turn)
+        backfilling.advance(self, entry, turn)
 
     def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
         turn.event("clock_jump", request.text)
@@ -279,6 +291,8 @@ class Brain:
                 self._wake(what, at, turn)
             elif kind == "begin":
                 self.begin_queued(what, turn)
+            elif kind == "backfill":
+                backfilling.advance(self, what, turn)
             elif what.state == RUNNING and what.times_out_at == at:
                 plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
 
@@ -347,6 +361,7 @@ class Brain:
     def _forget(self, run: ActiveRun, turn: Turn) -> None:
         """A new run whose run_id or date is taken never was."""
         entry = self.entries[run.dag_id]
+        backfilling.turn_down(self, entry, run, turn)
         entry.let_go(run)
         entry.closing.pop(run.run_id, None)
         for ti in run.instances:
@@ -382,6 +397,11 @@ _APPLY: dict[type, Any] = {
     requests.Answer: outcomes.answer,
     requests.Register: registration.register,
     requests.Trigger: Brain._trigger,
+    requests.CreateBackfill: backfilling.create,
+    requests.PauseBackfill: backfilling.pause,
+    requests.UnpauseBackfill: backfilling.unpause,
+    requests.CancelBackfill: backfilling.cancel,
+    requests.FoundDates: backfilling.found,
     requests.Cancel: Brain._cancel,
     requests.Clear: clearing.apply,
     requests.Pause: Brain._pause,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING
 
 from flowlet.clock import SECOND
 from flowlet.runs.instances import ActiveRun
-from flowlet.runs.states import FAILED, QUEUED
+from flowlet.runs.states import FAILED
+from flowlet.scheduler.lanes import Lane
 from flowlet.scheduler.limits import Gate
 from flowlet.scheduler.past import Past
 from flowlet.scheduler.ticks import Schedule
@@ -17,14 +16,15 @@ if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
     from flowlet.authoring.operator import BaseOperator
     from flowlet.authoring.spec import DagSpec
+    from flowlet.scheduler.backfills import Backfill
 
 
 class Entry:
     """A DAG, its schedule's cursor and its active runs."""
 
     __slots__ = (
-        "_number", "active", "begun", "closing", "cursor", "dag", "dates", "failures", "gate", "has_past", "last_now", "newest_date", "next_due", "operators",
-        "past", "paused", "queue", "schedule", "spec", "waits",
+        "active", "backfill", "closing", "cursor", "dag", "dates", "failures", "gate", "has_past", "lane", "last_now", "newest_date", "next_due",
+        "operators", "past", "paused", "schedule", "spec", "waits",
     )  # fmt: skip
 
     def __init__(self, dag: DAG | None, spec: DagSpec) -> None:
@@ -33,15 +33,15 @@ class Entry:
         self.cursor: int | None = None
         self.next_due: int | None = None
         self.waits = False
-        self._number = count()
         self.paused = False
         self.gate = Gate(f"the DAG {spec.dag_id!r} is paused")
         self.active: dict[str, ActiveRun] = {}
         self.closing: dict[str, ActiveRun] = {}
         """Runs whose end is decided and not yet on file: who asks for one gets this very run."""
-        self.queue: list[tuple[int, int, int, ActiveRun]] = []
-        self.begun: set[str] = set()
-        """Ids of the active runs that do not wait in the queue any more."""
+        self.lane = Lane()
+        """The active runs that count for max_active_runs."""
+        self.backfill: Backfill | None = None
+        """The one that is going on; its runs count for it alone."""
         self.dates: set[int] = set()
         """Logical dates of the active runs."""
         self.newest_date: int | None = None
@@ -64,28 +64,29 @@ class Entry:
     @property
     def room(self) -> int:
         """How many more runs max_active_runs lets be active."""
-        return max(0, self.spec.max_active_runs - len(self.active))
+        return max(0, self.spec.max_active_runs - self.lane.active)
 
     @property
-    def running(self) -> int:
-        """How many runs count for max_active_runs."""
-        return len(self.begun)
+    def lanes(self) -> list[Lane]:
+        """All that runs may wait in."""
+        return [self.lane] if self.backfill is None else [self.lane, self.backfill.lane]
+
+    def lane_of(self, run: ActiveRun) -> Lane:
+        """Where the run counts: a backfill that is over has none of its own any more."""
+        backfill = self.backfill
+        return self.lane if backfill is None or run.backfill != backfill.id else backfill.lane
 
     def take(self, run: ActiveRun) -> None:
         """The run is active: queued, or begun."""
         self.active[run.run_id] = run
         if run.logical_date is not None:
             self.dates.add(run.logical_date)
-        if run.state == QUEUED:
-            self.begun.discard(run.run_id)
-            self.enqueue(run)
-        else:
-            self.begun.add(run.run_id)
+        self.lane_of(run).take(run)
 
     def let_go(self, run: ActiveRun) -> None:
         """The run is not active any more."""
         self.active.pop(run.run_id, None)
-        self.begun.discard(run.run_id)
+        self.lane_of(run).let_go(run)
         if run.logical_date is not None:
             self.dates.discard(run.logical_date)
 
@@ -107,21 +108,6 @@ class Entry:
     def known(self) -> list[ActiveRun]:
         """All runs that are not over on file."""
         return [*self.active.values(), *self.closing.values()]
-
-    def enqueue(self, run: ActiveRun) -> None:
-        heappush(self.queue, (run.run_after, run.id, next(self._number), run))
-
-    def next_queued(self) -> ActiveRun | None:
-        """The queued run that stands first, or None."""
-        while self.queue and self.queue[0][-1].state != QUEUED:
-            heappop(self.queue)
-        return self.queue[0][-1] if self.queue else None
-
-    def dequeue(self) -> ActiveRun:
-        """The queued run that stands first begins."""
-        run = heappop(self.queue)[-1]
-        self.begun.add(run.run_id)
-        return run
 
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""

@@ -60,7 +60,7 @@ class Scheduler:
     def __init__(
         self, *, brain: Brain, store: Store, executor: Executor, clock: Clock, xcoms: XComReader,
         listeners: events.Listeners, call_back: Callable[[Any, str, Any], None], upkeep: Upkeep,
-        triggerer: Triggerer,
+        triggerer: Triggerer, look_up: Callable[[Any], Awaitable[Any]],
     ) -> None:  # fmt: skip
         self.brain = brain
         self.store = store
@@ -71,6 +71,7 @@ class Scheduler:
         self.call_back = call_back
         self.upkeep = upkeep
         self.triggerer = triggerer
+        self.look_up = look_up
         self.failure: BaseException | None = None
         self.trouble: Trouble | None = None
         self._inbox: list[Any] = []
@@ -157,6 +158,8 @@ class Scheduler:
                 await self._read_again(self.brain.refused(conflicts, turn), turn)
             self.upkeep.wrote(now)
         self._carry_out(turn)
+        for question in turn.look_up:
+            self.post(await self._patiently(partial(self.look_up, question)))
         self._asked, self._turn = [], None
         if now >= self.upkeep.next_at and not self._stopping.is_set():
             is_idle = not (turn.moves or self._inbox or self.brain.in_flight)
@@ -313,8 +316,9 @@ class Scheduler:
             if reply is not None:
                 _answer(reply, error)
         runs = [run for entry in self.brain.entries.values() for run in entry.active.values()]
-        for run in (*runs, *(self._turn.over if self._turn is not None else ())):
-            for waiter in run.on_over:
+        backfills = [entry.backfill for entry in self.brain.entries.values() if entry.backfill is not None]
+        for awaited in (*runs, *backfills, *(self._turn.over if self._turn is not None else ())):
+            for waiter in awaited.on_over:
                 _answer(waiter, error)
 
     def _tell(self, turn: Turn) -> None:

@@ -24,6 +24,11 @@ def same_run(known: ActiveRun, request: requests.Trigger) -> ActiveRun:
     )
 
 
+def backfill_run_id(run_after: int) -> str:
+    """The id of a run that a backfill makes: named after its tick, as Airflow's are."""
+    return f"backfill__{from_micros(run_after).isoformat()}"
+
+
 def manual_run_id(date: int | None, now: int) -> str:
     """The id of a run that was asked for without one (Airflow: models/dagrun.py `generate_run_id`)."""
     if date is not None:

@@ -1,13 +1,14 @@
 """Which run is the one before: for depends_on_past and wait_for_downstream.
 
-It is the previous one by logical date; with catchup the previous scheduled one, else of any type
-(Airflow: ti_deps/deps/prev_dagrun_dep.py). Runs come in any order of dates, so a new one may take its place
+It is the previous one by logical date; with catchup the previous one that nobody made by hand, else of any
+type (Airflow: ti_deps/deps/prev_dagrun_dep.py, models/dagrun.py `get_previous_scheduled_dagrun`). Runs come in any order of dates, so a new one may take its place
 between two that are known.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 
@@ -16,7 +17,8 @@ from flowlet.runs.instances import ActiveRun
 Known = tuple[int, Mapping[str, str]]
 """Logical date and task states of a run as the file has it."""
 
-#: So many runs that have ended are remembered: a scheduled run may come after manual ones with later dates.
+#: So many runs that have ended are remembered, of the newest dates and of those that were told last: a scheduled run
+#: may come after manual ones with later dates, a backfill goes on from dates long before them.
 REMEMBERED = 100
 _date = itemgetter(0)
 
@@ -24,12 +26,14 @@ _date = itemgetter(0)
 class Past:
     """The runs of one DAG that have ended, by logical date."""
 
-    __slots__ = ("_ended", "only_scheduled")
+    __slots__ = ("_ended", "_told", "only_scheduled")
 
     def __init__(self) -> None:
         self.only_scheduled = False
         """With catchup manual runs are nobody's past."""
         self._ended: list[Known] = []
+        self._told: deque[int] = deque(maxlen=REMEMBERED)
+        """Dates of those that were told last."""
 
     def learn(self, known: Iterable[Known]) -> None:
         """Runs that the file has; what is remembered of one is newer."""
@@ -45,6 +49,7 @@ class Past:
     def forget(self) -> None:
         """Nobody asks any more; what was learned gets out of date."""
         self._ended.clear()
+        self._told.clear()
 
     def link_all(self, active: Iterable[ActiveRun]) -> None:
         """Anew: while no task looked at the past nobody kept account."""
@@ -61,11 +66,12 @@ class Past:
         if date is None:
             return
         others = [other for other in active if other is not run and other.logical_date is not None]
-        _look_at(run, *self._before(date, others))
+        if not run.ignores_past:
+            _look_at(run, *self._before(date, others))
         if not self._counts(run):
             return
         for other in others:
-            if other.logical_date > date and (other.past_date is None or other.past_date <= date):  # type: ignore[operator]  # filtered
+            if other.logical_date > date and not other.ignores_past and (other.past_date is None or other.past_date <= date):  # type: ignore[operator]  # filtered
                 _look_at(other, date, run)
 
     def _before(self, date: int, others: list[ActiveRun]) -> tuple[int | None, ActiveRun | Mapping[str, str] | None]:
@@ -77,7 +83,7 @@ class Past:
         return best
 
     def _counts(self, run: ActiveRun) -> bool:
-        return not self.only_scheduled or run.run_type == "scheduled"
+        return not self.only_scheduled or run.run_type != "manual"
 
     def _find(self, date: int) -> list[Known]:
         at = bisect_left(self._ended, date, key=_date)
@@ -87,8 +93,10 @@ class Past:
         for former in self._find(date):
             self._ended.remove(former)
         insort(self._ended, (date, states), key=_date)
-        if len(self._ended) > REMEMBERED:
-            del self._ended[0]
+        self._told.append(date)
+        if len(self._ended) > 3 * REMEMBERED:
+            told = set(self._told)
+            self._ended[:-REMEMBERED] = [known for known in self._ended[:-REMEMBERED] if known[0] in told]
 
 
 def _look_at(run: ActiveRun, date: int | None, past: ActiveRun | Mapping[str, str] | None) -> None:

@@ -19,7 +19,7 @@ from flowlet.runs.states import (
     UP_FOR_RESCHEDULE,
     UP_FOR_RETRY,
 )
-from flowlet.scheduler import editing, schedules, ticks
+from flowlet.scheduler import backfilling, editing, schedules, ticks
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.jumps import put_right
 
@@ -44,6 +44,7 @@ def register(brain: Brain, request: Register, turn: Turn) -> None:
     _warn_of_pools(brain, entry, turn)
     brain.begin_queued(entry, turn)
     schedules.plan(brain, entry, turn)
+    backfilling.advance(brain, entry, turn)
 
 
 def _enter(brain: Brain, request: Register, turn: Turn) -> Entry:
@@ -53,6 +54,7 @@ def _enter(brain: Brain, request: Register, turn: Turn) -> Entry:
     if request.last is not None:
         entry.schedule.learn(*request.last)
     _take_over_row(brain, entry, request.row, turn)
+    backfilling.take_over(brain, entry, request.backfill)
     for run_row, task_rows in request.runs:
         _recover(brain, entry, run_row, task_rows, request.lengths, turn)
     return entry
@@ -106,6 +108,7 @@ def _recover(
     brain: Brain, entry: Entry, run_row: Any, task_rows: Any, lengths: Mapping[int, int], turn: Turn
 ) -> None:
     run = run_from_rows(entry.spec, run_row, task_rows, lengths)
+    backfilling.relink(entry, run)
     brain.adopt(entry, run)
     editing.fit(run, turn)
     for ti in go_on(brain, entry, run, turn) if brain.executing and run.state == RUNNING else ():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec
     from flowlet.runs.clearing import Which
     from flowlet.runs.instances import ActiveRun, TaskInstance
+    from flowlet.scheduler.backfills import Date, Plan
     from flowlet.scheduler.past import Known
     from flowlet.timetables import Interval
     from flowlet.worker.deferral import Deferral
@@ -53,6 +54,18 @@ class Answer(NamedTuple):
     reply: asyncio.Future[Any] | None = None
 
 
+class BackfillOnFile(NamedTuple):
+    """A backfill that was going on when its engine ended."""
+
+    id: int
+    plan: Plan
+    state: str
+    dates: list[Date]
+    """Those that have not had their turn."""
+    links: Sequence[tuple[int, int]]
+    """Row of each of its active runs, and the ordinal of the run's date."""
+
+
 class Register(NamedTuple):
     """A DAG is known from now on. `row` is what the file has of it, `runs` its active runs on file, `past`
     the runs before those and before the next tick."""
@@ -69,6 +82,7 @@ class Register(NamedTuple):
     """Row of a task instance to how many items it returned, in DAGs with mapped tasks."""
     last: tuple[int, Interval] | None = None
     """The last tick that became a run, for a timetable that goes on from there."""
+    backfill: BackfillOnFile | None = None
     reply: asyncio.Future[Any] | None = None
 
 
@@ -83,6 +97,59 @@ class Trigger(NamedTuple):
     """The run before, as the file has it."""
     reply: asyncio.Future[Any] | None = None
     run_type: str = "manual"
+
+
+class CreateBackfill(NamedTuple):
+    """Fill these dates, as planned; `runs` says which of them have a run: date to its id and its state."""
+
+    plan: Plan
+    dates: Sequence[Date]
+    runs: Mapping[int, tuple[str, str]]
+    reply: asyncio.Future[Any] | None = None
+
+
+class PauseBackfill(NamedTuple):
+    id: int
+    reply: asyncio.Future[Any] | None = None
+
+
+class UnpauseBackfill(NamedTuple):
+    id: int
+    reply: asyncio.Future[Any] | None = None
+
+
+class CancelBackfill(NamedTuple):
+    id: int
+    reply: asyncio.Future[Any] | None = None
+
+
+class LookUpDates(NamedTuple):
+    """Dates of a backfill whose turn it is: what stands there is read before the next turn."""
+
+    dag_id: str
+    backfill: int
+    reprocess_behavior: str
+    dates: Sequence[Date]
+
+
+class FoundDate(NamedTuple):
+    """What the file has at a date."""
+
+    date: Date
+    state: str | None
+    """How its run stands, if it has one."""
+    run: Found | None
+    """That run, if it is to run again."""
+    past: Sequence[Known]
+    """The run before it, if it has none itself."""
+
+
+class FoundDates(NamedTuple):
+    """The answer to `LookUpDates`."""
+
+    dag_id: str
+    backfill: int
+    found: Sequence[FoundDate]
 
 
 class Cancel(NamedTuple):

@@ -8,7 +8,7 @@ from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from flowlet.runs.moves import AddTasks, AddTick, Moves
+from flowlet.runs.moves import AddBackfillDates, AddTasks, AddTick, Moves
 from flowlet.store.statements import load
 
 SQL: Final = load("write.sql")
@@ -35,6 +35,10 @@ POISON: Final = (
 )
 
 
+#: Moves of which each makes as many rows as it says.
+_OF_MANY_ROWS: Final = (AddTasks, AddBackfillDates)
+
+
 class Conflict(NamedTuple):
     """A move that did not meet what it expected, and was left out."""
 
@@ -58,7 +62,7 @@ def all_at_once(connection: sqlite3.Connection, moves: Moves) -> list[Conflict]:
 
 
 def _count(rows: list[Any]) -> int:
-    return len(rows) if type(rows[0]) is not AddTasks else sum(row.count for row in rows)
+    return len(rows) if type(rows[0]) not in _OF_MANY_ROWS else sum(row.count for row in rows)
 
 
 def _each(connection: sqlite3.Connection, rows: list[Any], sql: str, _: str) -> int:
@@ -137,7 +141,7 @@ def _attempt(connection: sqlite3.Connection, statements: list[tuple[str, bool]],
     because = None
     try:
         for sql, counted in statements:
-            if connection.execute(sql, move).rowcount != (move.count if type(move) is AddTasks else 1) and counted:
+            if connection.execute(sql, move).rowcount != _count([move]) and counted:
                 because = "the row is not in the state that was expected"
                 break
     except UnicodeEncodeError:
@@ -216,6 +220,8 @@ class _Fallen:
             return False
         if slot in {"reopen_run", "begin_run", "end_run"}:
             return move.id in self._runs
+        if slot == "settle_backfill_date":
+            return move.run in self._runs
         if slot in {"put_xcom", "put_rendered"}:
             return move.ti in self._tasks
         return slot in _OF_A_TASK and move.id in self._tasks

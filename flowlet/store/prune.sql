@@ -23,7 +23,7 @@ WHERE active.state IN ('queued', 'running') AND active.dag_id = :dag_id
 UNION
 SELECT (
     SELECT before.id FROM run AS before
-    WHERE before.dag_id = active.dag_id AND before.logical_date < active.logical_date AND before.run_type = 'scheduled'
+    WHERE before.dag_id = active.dag_id AND before.logical_date < active.logical_date AND before.run_type <> 'manual'
     ORDER BY before.logical_date DESC LIMIT 1
 )
 FROM run AS active INDEXED BY run_active

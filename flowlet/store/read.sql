@@ -28,6 +28,9 @@ SELECT name, value, description FROM secret WHERE kind = :kind ORDER BY name;
 -- The ids to go on from: (run, task_instance).
 SELECT coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(id) FROM task_instance), 0);
 
+-- name: max_backfill_id
+SELECT coalesce(max(id), 0) FROM backfill;
+
 -- name: active_runs
 SELECT
     id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
@@ -123,12 +126,23 @@ ORDER BY logical_date DESC
 LIMIT 1;
 
 -- name: previous_scheduled_run
+-- Of those that nobody made by hand.
 SELECT
     id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
     queued_at, started_at, ended_at, reason, conf
 FROM run
-WHERE dag_id = :dag_id AND logical_date < :logical_date AND run_type = 'scheduled'
+WHERE dag_id = :dag_id AND logical_date < :logical_date AND run_type <> 'manual'
 ORDER BY logical_date DESC
+LIMIT 1;
+
+-- name: last_due_run
+-- The latest tick that became a run.
+SELECT
+    id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,
+    queued_at, started_at, ended_at, reason, conf
+FROM run
+WHERE dag_id = :dag_id AND due_at IS NOT NULL
+ORDER BY due_at DESC
 LIMIT 1;
 
 -- name: previous_successful_run
@@ -324,3 +338,56 @@ SELECT at, kind, dag_id, run_id, task_id, map_index, try_number, text
 FROM event
 WHERE dag_id = :dag_id AND run_id = :run_id
 ORDER BY id;
+
+-- name: states_between
+-- (logical_date, run_id, state) of the runs of a DAG in a window, both ends included.
+SELECT logical_date, run_id, state FROM run
+WHERE dag_id = :dag_id AND logical_date BETWEEN :first AND :last;
+
+-- name: active_backfills
+SELECT
+    id, dag_id, state, from_date, to_date, run_backwards, reprocess_behavior, max_active_runs, conf, created_at, ended_at
+FROM backfill INDEXED BY backfill_active
+WHERE state IN ('running', 'paused');
+
+-- name: active_backfill
+SELECT
+    id, dag_id, state, from_date, to_date, run_backwards, reprocess_behavior, max_active_runs, conf, created_at, ended_at
+FROM backfill
+WHERE dag_id = :dag_id AND state IN ('running', 'paused');
+
+-- name: backfill
+SELECT
+    id, dag_id, state, from_date, to_date, run_backwards, reprocess_behavior, max_active_runs, conf, created_at, ended_at
+FROM backfill
+WHERE id = :id;
+
+-- name: last_backfills
+-- The newest first.
+SELECT
+    id, dag_id, state, from_date, to_date, run_backwards, reprocess_behavior, max_active_runs, conf, created_at, ended_at
+FROM backfill
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: dates_of_backfill
+-- (ordinal, logical_date, run_id, state of the run, reason); a run that retention deleted has no state.
+SELECT date.ordinal, date.logical_date, date.run_id, run.state, date.reason
+FROM backfill_date AS date
+LEFT JOIN run ON run.id = date.run
+WHERE date.backfill = :backfill
+ORDER BY date.ordinal;
+
+-- name: dates_to_come
+-- The dates of a backfill that have not had their turn.
+SELECT ordinal, logical_date, interval_start, interval_end, run_after
+FROM backfill_date
+WHERE backfill = :backfill AND run IS NULL AND reason IS NULL
+ORDER BY ordinal;
+
+-- name: active_runs_of_backfill
+-- (row of the run, ordinal of its date).
+SELECT date.run, date.ordinal
+FROM backfill_date AS date
+CROSS JOIN run ON run.id = date.run
+WHERE date.backfill = :backfill AND run.state IN ('queued', 'running');

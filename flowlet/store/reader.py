@@ -17,7 +17,7 @@ from flowlet.store.statements import load
 
 QUERIES: Final = load("read.sql")
 
-VIEWS: Final = ("runs", "tasks", "attempts", "xcoms", "ticks", "events")
+VIEWS: Final = ("runs", "tasks", "attempts", "xcoms", "ticks", "events", "backfills", "backfill_dates")
 
 Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
@@ -150,6 +150,8 @@ _NEWEST: Final = {
     "xcoms": "run_id",
     "ticks": "due_at",
     "events": "at",
+    "backfills": "backfill_id",
+    "backfill_dates": "backfill_id DESC, ordinal",
 }
 
 

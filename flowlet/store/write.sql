@@ -73,6 +73,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 UPDATE run SET state = 'queued', started_at = NULL, ended_at = NULL, reason = NULL
 WHERE id = ?1 AND state IN ('success', 'failed');
 
+-- name: adopt_run
+-- A run that there was becomes one of a backfill; without a conf of the backfill's it keeps its own.
+UPDATE run SET run_type = 'backfill', conf = coalesce(?2, conf) WHERE id = ?1 AND state IN ('queued', 'running');
+
 -- name: begin_run
 UPDATE run SET state = 'running', started_at = ?1 WHERE id = ?2 AND state = 'queued';
 
@@ -163,6 +167,32 @@ ON CONFLICT (id) DO UPDATE SET until = excluded.until, count = count + excluded.
 
 -- name: move_cursor
 UPDATE dag SET cursor = ?1 WHERE dag_id = ?2;
+
+-- name: add_backfill
+INSERT INTO backfill (
+    id, dag_id, state, from_date, to_date, run_backwards, reprocess_behavior, max_active_runs, conf, created_at
+)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_backfill_dates
+-- All dates of a new backfill: ?2 is a JSON array of [logical_date, interval_start, interval_end, run_after, reason].
+INSERT INTO backfill_date (backfill, ordinal, logical_date, interval_start, interval_end, run_after, reason)
+SELECT ?1, key + 1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+FROM json_each(?2)
+LIMIT ?3;
+
+-- name: settle_backfill_date
+-- A date has its fate once: a run, or the reason why it has none.
+UPDATE backfill_date SET run = ?3, run_id = ?4, reason = ?5
+WHERE backfill = ?1 AND ordinal = ?2 AND run IS NULL AND reason IS NULL;
+
+-- name: move_backfill
+UPDATE backfill SET state = ?4, ended_at = ?3 WHERE id = ?1 AND state = ?2;
+
+-- name: move_backfill.leave_dates
+-- The dates that had not had their turn when it was cancelled.
+UPDATE backfill_date SET reason = 'the backfill was cancelled'
+WHERE backfill = ?1 AND run IS NULL AND reason IS NULL AND ?4 = 'cancelled';
 
 -- name: add_event
 INSERT INTO event (at, kind, dag_id, run_id, task_id, map_index, try_number, text)
