@@ -74,12 +74,26 @@ def _as_it_is(verb: str) -> Any:
     return act
 
 
+async def _backfill(engine: Engine, **args: Any) -> Any:
+    return (await engine.backfill(**args)).as_dict()
+
+
+def _of_a_backfill(verb: str) -> Any:
+    async def act(engine: Engine, id: int) -> Any:  # noqa: A002  as the engine's verb has it
+        return (await getattr(engine, verb)(id)).as_dict()
+
+    return act
+
+
+_OF_A_BACKFILL = ("get_backfill", "pause_backfill", "unpause_backfill", "cancel_backfill")
 _AS_THEY_ARE = (
     "answer",
     "set_variable", "set_variables", "set_connections", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
 )  # fmt: skip
 _VERBS: dict[str, Any] = {
     **{verb: _as_it_is(verb) for verb in _AS_THEY_ARE},
+    **{verb: _of_a_backfill(verb) for verb in _OF_A_BACKFILL},
+    "backfill": _backfill,
     "trigger": _trigger, "cancel": _cancel, "pause": _pause, "unpause": _unpause, "set_pool": _set_pool,
     "delete_pool": _delete_pool, "pools": _pools, "why": _why, "prune": _prune, "backup": _backup, "ping": _ping,
 }  # fmt: skip

@@ -210,7 +210,7 @@ def _settle(backfill: Backfill, date: Date, reason: str | None, turn: Turn, run:
     turn.moves.settle_backfill_date.append(SettleBackfillDate(backfill.id, date.ordinal, row, run_id, reason))
 
 
-def turn_down(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
+def turn_down(entry: Entry, run: ActiveRun, turn: Turn) -> None:
     """The file did not take the run of a date: somebody else has its run_id or its date."""
     backfill = entry.backfill
     if backfill is None or run.backfill != backfill.id or run.logical_date is None:
@@ -218,7 +218,6 @@ def turn_down(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
     ordinal = next((move.ordinal for move in turn.moves.settle_backfill_date if move.run == run.id), None)
     if ordinal is not None:
         backfill.turned_down.append(Date(ordinal, run.logical_date, 0, 0, run.run_after))
-        brain.at(turn.now, "backfill", entry)
 
 
 # -- after a restart ---------------------------------------------------------------------------------

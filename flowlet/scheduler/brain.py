@@ -206,11 +206,15 @@ class Brain:
             entry.closing[run.run_id] = run
             entry.remember(run)
             self._pause_after_failures(entry, run, turn)
-            self.begin_queued(entry, turn)
-            if entry.waits:
-                schedules.plan(self, entry, turn)
-            if entry.backfill is not None:
-                backfilling.advance(self, entry, turn)
+            self._use_room(entry, turn)
+
+    def _use_room(self, entry: Entry, turn: Turn) -> None:
+        """Something may have room again: what waits for it goes on."""
+        self.begin_queued(entry, turn)
+        if entry.waits:
+            schedules.plan(self, entry, turn)
+        if entry.backfill is not None:
+            backfilling.advance(self, entry, turn)
 
     def _pause_after_failures(self, entry: Entry, run: ActiveRun, turn: Turn) -> None:
         limit = entry.spec.max_consecutive_failed_dag_runs
@@ -234,8 +238,7 @@ class Brain:
             return
         self.admission.reopened(entry.gate)
         schedules.skip_to_now(self, entry, turn)
-        self.begin_queued(entry, turn)
-        backfilling.advance(self, entry, turn)
+        self._use_room(entry, turn)
 
     def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
         turn.event("clock_jump", request.text)
@@ -290,9 +293,7 @@ class Brain:
             elif kind == "task":
                 self._wake(what, at, turn)
             elif kind == "begin":
-                self.begin_queued(what, turn)
-            elif kind == "backfill":
-                backfilling.advance(self, what, turn)
+                self._use_room(what, turn)
             elif what.state == RUNNING and what.times_out_at == at:
                 plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
 
@@ -361,7 +362,7 @@ class Brain:
     def _forget(self, run: ActiveRun, turn: Turn) -> None:
         """A new run whose run_id or date is taken never was."""
         entry = self.entries[run.dag_id]
-        backfilling.turn_down(self, entry, run, turn)
+        backfilling.turn_down(entry, run, turn)
         entry.let_go(run)
         entry.closing.pop(run.run_id, None)
         for ti in run.instances:
@@ -369,6 +370,7 @@ class Brain:
                 self.admission.release(ti)
             ti.released = False
         run.state = FAILED
+        self.at(turn.now, "begin", entry)
         error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
         turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
         turn.over = [other for other in turn.over if other is not run]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 
 from flowlet import DAG, CronTriggerTimetable, Engine, EventsTimetable, FlowletError, task
@@ -37,6 +38,14 @@ class Gate:
         self.order: list[datetime] = []
         self.fails: set[datetime] = set()
 
+    async def holds(self, engine: Engine, count: int) -> None:
+        """Until so many wait behind it."""
+        for _ in range(1000):
+            if self.inside == count:
+                return
+            await engine._parts()[0].catch_up()
+        raise AssertionError(f"{self.inside} are inside, not {count}")
+
     def dag(self, dag_id: str = "daily", *, schedule: Any = "@daily", depends_on_past: bool = False, **more: Any) -> DAG:
         with DAG(dag_id, schedule=schedule, **more) as dag:
 
@@ -47,7 +56,7 @@ class Gate:
                 self.most = max(self.most, self.inside)
                 try:
                     await self.door.wait()
-                    await asyncio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
                 finally:
                     self.inside -= 1
                 if logical_date in self.fails:
@@ -121,6 +130,7 @@ async def test_what_is_not_over_is_left_out() -> None:
         assert days(await engine.backfill("daily", day(1), day(9), dry_run=True)) == {1: "run", 2: "run"}
 
 
+@pytest.mark.filterwarnings("ignore:.*is scheduled by assets")
 @pytest.mark.parametrize("schedule", [None, "@once", "@continuous", [Asset("a")]])
 async def test_a_schedule_without_dates_cannot_be_filled(schedule: Any) -> None:
     more = {"max_active_runs": 1} if schedule == "@continuous" else {}
@@ -198,6 +208,65 @@ async def test_dates_with_a_run_keep_it_and_say_so() -> None:
         assert [date.run_id is None for date in backfill.dates] == [False, True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("reprocess", "left"),
+    [
+        ("none", {5: "already exists", 6: "already exists", 7: "in flight"}),
+        ("failed", {5: "already exists", 7: "in flight"}),
+        ("completed", {7: "in flight"}),
+    ],
+)
+async def test_what_runs_again_is_as_in_airflows_own_test(tmp_path: Path, reprocess: str, left: dict[int, str]) -> None:
+    """Airflow: tests/unit/models/test_backfill.py `test_reprocess_behavior`."""
+    path = tmp_path / "flowlet.db"
+    gate = Gate()
+    gate.fails = {day(6)}
+    async with an_engine(gate.dag(), path=path) as engine:
+        for number in (5, 6):
+            await (await engine.trigger("daily", logical_date=day(number), conf={"n": number})).wait()
+        gate.door.clear()
+        gate.fails.clear()
+        await engine.trigger("daily", logical_date=day(7))
+        backfill = await engine.backfill("daily", day(3), day(9), max_active_runs=2, reprocess_behavior=reprocess)
+        gate.door.set()
+        await backfill.wait()
+    wanted = dict.fromkeys(range(3, 10), "success") | left
+    assert days(backfill) == wanted
+    on_file = {number: (kind, state) for number, kind, state in rows(path, "SELECT substr(logical_date, 10, 1) + 0, run_type, state FROM runs")}
+    kinds = {number: "manual" if number in left else "backfill" for number in wanted}
+    assert {number: kind for number, (kind, _) in on_file.items()} == kinds
+    assert on_file[6][1] == ("success" if 6 not in left else "failed")
+    tries = dict(rows(path, "SELECT substr(run_id, 17, 2) + 0, max(try_number) FROM attempts WHERE run_id LIKE 'manual%' GROUP BY 1"))
+    assert tries == {5: 1 if 5 in left else 2, 6: 1 if 6 in left else 2, 7: 1}
+    assert rows(path, "SELECT conf FROM runs WHERE run_id LIKE 'manual__2021-01-06%'") == [('{"n": 6}',)]
+
+
+async def test_a_run_that_runs_again_gets_the_conf_of_the_backfill_and_keeps_its_id() -> None:
+    async with an_engine(Gate().dag()) as engine:
+        held = await (await engine.trigger("daily", logical_date=day(2), run_id="mine", conf={"a": 1})).wait()
+        dry = await engine.backfill("daily", day(1), day(2), reprocess_behavior="completed", dry_run=True)
+        assert [(date.run_id, date.state) for date in dry.dates] == [("backfill__2021-01-01T00:00:00+00:00", "run"), ("mine", "rerun")]
+        backfill = await (await engine.backfill("daily", day(1), day(2), reprocess_behavior="completed", conf={"b": 2})).wait()
+        assert backfill.dates[1].run_id == "mine"
+        run = await engine.run("daily", "mine")
+        assert (run.run_type, run.conf, run.as_dict()["tries"]) == ("backfill", {"b": 2}, {"hi": 2})
+        assert (held.run_type, held.conf) == ("backfill", {"b": 2})
+
+
+async def test_what_runs_again_has_no_more_room_than_what_is_new(tmp_path: Path) -> None:
+    gate = Gate()
+    async with an_engine(gate.dag(max_active_runs=1), path=tmp_path / "flowlet.db", grace=0.0) as engine:
+        await (await engine.backfill("daily", day(1), day(9))).wait()
+        gate.door.clear()
+        gate.most = 0
+        await engine.backfill("daily", day(1), day(12), max_active_runs=3, reprocess_behavior="completed")
+        await gate.holds(engine, 3)
+    gate.door.set()
+    async with an_engine(gate.dag(max_active_runs=1), path=tmp_path / "flowlet.db", schedules=True) as engine:
+        backfill = await (await engine.get_backfill(2)).wait()
+        assert (gate.most, days(backfill)) == (3, dict.fromkeys(range(1, 13), "success"))
+
+
 async def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "flowlet.db"
     async with an_engine(Gate().dag(), path=path) as engine:
@@ -233,9 +302,10 @@ async def test_its_runs_have_a_limit_of_their_own_beside_that_of_the_dag() -> No
     gate = Gate(is_open=False)
     async with an_engine(gate.dag(max_active_runs=1)) as engine:
         backfill = await engine.backfill("daily", day(1), day(9), max_active_runs=4)
-        manual = await engine.trigger("daily")
-        await engine.checkpoint()
-        assert [run.state for run in (manual,)] == ["running"]
+        await engine.trigger("daily")
+        held = await engine.trigger("daily")
+        await gate.holds(engine, 5)
+        assert held.reason == "max_active_runs (1 of 1 active)"
         gate.door.set()
         await backfill.wait()
         assert gate.most == 5
@@ -319,6 +389,7 @@ async def test_a_paused_backfill_lets_go_on_what_has_begun_and_begins_nothing() 
     gate = Gate(is_open=False)
     async with an_engine(gate.dag()) as engine:
         backfill = await engine.backfill("daily", day(1), day(3), max_active_runs=1)
+        await gate.holds(engine, 1)
         paused = await engine.pause_backfill(backfill.id or 0)
         assert (paused.state, paused.waits) == ("paused", "it is paused: `flowlet backfill unpause 1`")
         gate.door.set()
@@ -332,7 +403,7 @@ async def test_a_cancelled_backfill_lets_end_what_runs_and_leaves_its_other_date
     gate = Gate(is_open=False)
     async with an_engine(gate.dag()) as engine:
         backfill = await engine.backfill("daily", day(1), day(4), max_active_runs=2)
-        await engine.clock.run_until(NOON)  # type: ignore[attr-defined]  # it is virtual
+        await gate.holds(engine, 2)
         cancelled = await engine.cancel_backfill(backfill.id or 0)
         left = "the backfill was cancelled"
         assert (cancelled.state, days(cancelled)) == ("cancelled", {1: "running", 2: "running", 3: left, 4: left})
@@ -353,7 +424,7 @@ async def test_a_backfill_goes_on_where_it_was_when_its_engine_starts_again(tmp_
     gate = Gate(is_open=False)
     async with an_engine(gate.dag(), path=path, grace=0.0) as engine:
         await engine.backfill("daily", day(1), day(9), max_active_runs=2, run_backwards=True)
-        await engine.clock.run_until(NOON)  # type: ignore[attr-defined]  # it is virtual
+        await gate.holds(engine, 2)
     assert rows(path, "SELECT run_id FROM backfill_dates WHERE run_id IS NOT NULL ORDER BY ordinal") == [
         ("backfill__2021-01-09T00:00:00+00:00",), ("backfill__2021-01-08T00:00:00+00:00",),
     ]  # fmt: skip
@@ -395,7 +466,7 @@ async def test_the_first_of_a_backfill_does_not_look_back_after_a_restart_either
         await (await engine.trigger("daily", logical_date=day(1))).wait()
         gate.door.clear()
         await engine.backfill("daily", day(2), day(3), reprocess_behavior="failed")
-        await engine.clock.run_until(NOON)  # type: ignore[attr-defined]  # it is virtual
+        await gate.holds(engine, 1)
     async with an_engine(Gate().dag(depends_on_past=True), path=path, schedules=True) as engine:
         assert set(days(await (await engine.get_backfill(1)).wait()).values()) == {"success"}
 
@@ -422,9 +493,9 @@ async def test_ticks_that_find_their_date_filled_are_skipped_and_the_schedule_go
 async def test_a_tick_whose_date_is_being_filled_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "flowlet.db"
     gate = Gate(is_open=False)
-    async with an_engine(gate.dag(start_date=day(1), catchup=True), path=path) as engine:
+    async with an_engine(gate.dag(start_date=day(1), catchup=True), path=path, grace=0.0) as engine:
         await engine.backfill("daily", day(1), day(3))
-        await engine.clock.run_until(NOON)  # type: ignore[attr-defined]  # it is virtual
+        await gate.holds(engine, 3)
     gate.door.set()
     async with an_engine(gate.dag(start_date=day(1), catchup=True), path=path, schedules=True) as engine:
         backfill = await (await engine.get_backfill(1)).wait()

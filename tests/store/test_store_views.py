@@ -29,6 +29,9 @@ VIEWS = {
     "xcoms": "dag_id run_id task_id map_index key value",
     "ticks": "dag_id due_at until count outcome reason run_id",
     "events": "at kind dag_id run_id task_id map_index try_number text",
+    "backfills": "backfill_id dag_id state from_date to_date run_backwards reprocess_behavior max_active_runs conf"
+    " created_at ended_at",
+    "backfill_dates": "backfill_id dag_id ordinal logical_date run_id reason",
 }
 
 
