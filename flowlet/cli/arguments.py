@@ -42,11 +42,11 @@ def new_database(args: argparse.Namespace) -> str:
     return existing_database(args) if os.path.lexists(path := database(args)) or path == ":memory:" else path
 
 
-def conf(text: str | None) -> dict[str, Any] | None:
+def conf(text: str | None, option: str = "--conf") -> dict[str, Any] | None:
     """The JSON object of --conf, or of the file after @."""
     if text is None:
         return None
-    where = "--conf"
+    where = option
     if text.startswith("@"):
         where, text = text[1:], _text_of(text[1:])
     try:
@@ -87,7 +87,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:40] + "..."
 
 
-def logical_date(text: str | None) -> Any:
+def logical_date(text: str | None, option: str = "--logical-date") -> Any:
     """The moment of --logical-date: UNSET if it was not given, None for `none`, else aware."""
     if text is None:
         return UNSET
@@ -97,7 +97,7 @@ def logical_date(text: str | None) -> Any:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(
-            f"--logical-date {text!r} is no ISO 8601 date such as 2026-01-31 or 2026-01-31T06:00+01:00"
+            f"{option} {text!r} is no ISO 8601 date such as 2026-01-31 or 2026-01-31T06:00+01:00"
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=_default_zone())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from flowlet.cli import kept_commands
+from flowlet.cli import backfill_commands, kept_commands
 from flowlet.cli.command import Arguments, Command
 
 # -- arguments -------------------------------------------------------------------------------------------
@@ -255,6 +255,7 @@ COMMANDS: tuple[Command, ...] = (
         _pool_name, "{name}",
         ("flowlet pools delete warehouse",),
     ),
+    *backfill_commands.COMMANDS,
     *kept_commands.COMMANDS,
     Command(
         "db check", "db:check", "is the database whole?",
@@ -283,6 +284,7 @@ GROUPS = {
     "runs": "list, show and cancel runs",
     "tasks": "logs of tasks, why they wait, what was rendered, and answers to them",
     "pools": "list, set and delete pools",
+    **backfill_commands.GROUPS,
     **kept_commands.GROUPS,
     "db": "check, back up and prune the database",
 }

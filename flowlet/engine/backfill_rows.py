@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowlet.clock import iso
 from flowlet.scheduler.backfills import Date, Plan
 from flowlet.scheduler.requests import BackfillOnFile
 
@@ -18,6 +19,31 @@ def plan_of(row: Sequence[Any]) -> Plan:
     """What was asked for, from the row of a backfill."""
     _, dag_id, _, first, last, backwards, reprocess, most, conf, _, _ = row
     return Plan(dag_id, first, last, bool(backwards), reprocess, most, conf)
+
+
+def shape_of(row: Sequence[Any]) -> dict[str, Any]:
+    """A backfill as plain JSON, in Airflow's names (api_fastapi/core_api/datamodels/backfills.py)."""
+    import json
+
+    number, dag_id, state, first, last, backwards, reprocess, most, conf, created_at, ended_at = row
+    return {
+        "id": number,
+        "dag_id": dag_id,
+        "state": state,
+        "from_date": iso(first),
+        "to_date": iso(last),
+        "run_backwards": bool(backwards),
+        "reprocess_behavior": reprocess,
+        "max_active_runs": most,
+        "dag_run_conf": None if conf is None else json.loads(conf),
+        "created_at": None if created_at is None else iso(created_at),
+        "completed_at": None if ended_at is None else iso(ended_at),
+    }
+
+
+def date_shape(_ordinal: int, logical_date: int, run_id: str | None, state: str | None, reason: str | None) -> dict[str, Any]:
+    """One of its dates."""
+    return {"logical_date": iso(logical_date), "run_id": run_id, "state": state, "reason": reason}
 
 
 async def active_backfills(store: Store) -> dict[str, BackfillOnFile]:

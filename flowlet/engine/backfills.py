@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowlet.clock import from_micros, iso
+from flowlet.clock import from_micros, iso, to_micros
 from flowlet.engine import backfill_rows, rows
 from flowlet.engine.arguments import conf_text, moment_of
 from flowlet.engine.operations import Operations
@@ -19,9 +19,10 @@ from flowlet.scheduler.naming import backfill_run_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flowlet.authoring.dag import DAG
+    from flowlet.authoring.spec import DagSpec
     from flowlet.scheduler.backfills import Backfill as Live
     from flowlet.scheduler.backfills import Date
-    from flowlet.scheduler.entry import Entry
 
 
 class BackfillDate(NamedTuple):
@@ -32,10 +33,6 @@ class BackfillDate(NamedTuple):
     state: str | None
     """How the run stands; "run" or "rerun" in a dry run, for what would be done."""
     reason: str | None
-
-    def as_dict(self) -> dict[str, str | None]:
-        """Plain JSON."""
-        return {**self._asdict(), "logical_date": iso_of(self.logical_date)}
 
 
 class Backfill:
@@ -54,12 +51,8 @@ class Backfill:
         """In the order in which they have their turn."""
         self.waits = waits
         """Why it does not go on now, or None."""
-        self._plan = backfill_rows.plan_of(row)
-        self._created_at, self._ended_at = row[9], row[10]
-
-    @property
-    def dag_id(self) -> str:
-        return self._plan.dag_id
+        self.dag_id: str = row[1]
+        self._row = row
 
     @property
     def is_over(self) -> bool:
@@ -80,34 +73,11 @@ class Backfill:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON, the dates included."""
-        import json
-
-        plan = self._plan
-        return {
-            "id": self.id,
-            "dag_id": plan.dag_id,
-            "state": self.state,
-            "waits": self.waits,
-            "from_date": iso(plan.from_date),
-            "to_date": iso(plan.to_date),
-            "run_backwards": plan.run_backwards,
-            "reprocess_behavior": plan.reprocess_behavior,
-            "max_active_runs": plan.max_active_runs,
-            "dag_run_conf": None if plan.conf is None else json.loads(plan.conf),
-            "created_at": None if self._created_at is None else iso(self._created_at),
-            "completed_at": None if self._ended_at is None else iso(self._ended_at),
-            "dates": [date.as_dict() for date in self.dates],
-        }
+        dates = [{**date._asdict(), "logical_date": iso(to_micros(date.logical_date))} for date in self.dates]
+        return {**backfill_rows.shape_of(self._row), "waits": self.waits, "dates": dates}
 
     def __repr__(self) -> str:
         return f"<Backfill {self.id} of {self.dag_id}: {self.state}, {len(self.dates)} dates>"
-
-
-def iso_of(moment: datetime) -> str:
-    """With microseconds and Z, as everywhere."""
-    from flowlet.clock import to_micros
-
-    return iso(to_micros(moment))
 
 
 class Backfilling(Operations):
@@ -128,11 +98,14 @@ class Backfilling(Operations):
         self.check()
         store = self._parts()[1]
         entry = self.brain.entry(dag_id)
-        plan = _plan(entry, from_date, to_date, max_active_runs, run_backwards, reprocess_behavior, conf)
+        plan = plan_for(
+            entry.spec, entry.dag, from_date, to_date, max_active_runs=max_active_runs, run_backwards=run_backwards,
+            reprocess_behavior=reprocess_behavior, conf=conf,
+        )  # fmt: skip
         dates = dates_of(plan, entry.spec, entry.dag, self.clock.now())
         runs = await backfill_rows.runs_at(store, dag_id, dates)
         if dry_run:
-            return Backfill(self, _dry_row(plan), list(would_do(dates, runs, reprocess_behavior)))
+            return Backfill(self, dry_row(plan), would_do(dates, runs, reprocess_behavior))
         number = await self._parts()[0].ask(requests.CreateBackfill, plan, dates, runs)
         return await self.get_backfill(number)
 
@@ -207,10 +180,11 @@ class Backfilling(Operations):
         return None
 
 
-def _plan(
-    entry: Entry, from_date: datetime | str, to_date: datetime | str, max_active_runs: int, run_backwards: bool, reprocess_behavior: str,
-    conf: Mapping[str, Any] | None,
+def plan_for(
+    spec: DagSpec, dag: DAG | None, from_date: datetime | str, to_date: datetime | str, *, max_active_runs: int, run_backwards: bool,
+    reprocess_behavior: str, conf: Mapping[str, Any] | None,
 ) -> Plan:  # fmt: skip
+    """What the verb was given, checked; see `Engine.backfill`."""
     first, last = moment_of(from_date), moment_of(to_date)
     if first is None or last is None:
         raise BackfillError("a backfill needs from_date and to_date: a datetime, or ISO 8601 text")
@@ -218,11 +192,11 @@ def _plan(
         raise BackfillError(f"max_active_runs={max_active_runs!r}: must be a whole number, at least 1")
     if reprocess_behavior not in REPROCESS:
         raise BackfillError(f"reprocess_behavior={reprocess_behavior!r}: must be one of {', '.join(REPROCESS)}")
-    text = None if conf is None else conf_text(entry.dag, conf)
-    return Plan(entry.spec.dag_id, first, last, bool(run_backwards), reprocess_behavior, max_active_runs, text)
+    text = None if conf is None else conf_text(dag, conf)
+    return Plan(spec.dag_id, first, last, bool(run_backwards), reprocess_behavior, max_active_runs, text)
 
 
-def _dry_row(plan: Plan) -> Sequence[Any]:
+def dry_row(plan: Plan) -> Sequence[Any]:
     """As a row of the file would stand, if it were written."""
     return (
         None, plan.dag_id, "dry run", plan.from_date, plan.to_date, plan.run_backwards, plan.reprocess_behavior, plan.max_active_runs,
