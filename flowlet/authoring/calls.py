@@ -131,7 +131,7 @@ class Signature:
 
     def names_all(self, kwargs: Mapping[str, Any]) -> bool:
         """Whether every one of these has a parameter of its name."""
-        return all(name in self.names for name in kwargs)
+        return not kwargs or all(name in self.names for name in kwargs)
 
     def choose(self, count: int, own: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
         """What a call gets by name beside `count` positional ones: what it names of its own and of the offered.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.authoring.calls import is_async_function, signature_of
@@ -90,7 +91,8 @@ class PythonOperator(BaseOperator):
 
     def acall(self, args: Collection[Any], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
         """The call and no more, on the loop."""
-        return awaited(self.python_callable(*args, **kwargs))
+        result = self.python_callable(*args, **kwargs)
+        return result if type(result) is CoroutineType else awaited(result)
 
     def execute(self, context: Context) -> Any:
         """Call it and wait; a coroutine that it gives is run to its end on a loop of this thread."""

@@ -7,7 +7,7 @@ thousand that wait for one pool never stand before one that is free to go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -157,13 +157,13 @@ class Admission:
 
     # -- letting in ----------------------------------------------------------------------------------
 
-    def admit(self, ready: list[TaskInstance]) -> Iterator[TaskInstance]:
+    def admit(self, ready: list[TaskInstance]) -> Iterable[TaskInstance]:
         """Those of `ready`, and of all who wait, that may start now; their slots are taken."""
-        if not self._queue and not self._freed and self._all_fit(ready):
-            for ti in ready:
-                self._take(ti)
-                yield ti
-            return
+        if not self._queue and not self._freed and self._take_all(ready):
+            return ready
+        return self._one_by_one(ready)
+
+    def _one_by_one(self, ready: list[TaskInstance]) -> Iterator[TaskInstance]:
         for ti in ready:
             if _may_start(ti):  # what made it ready may have been overtaken, in this very turn, by an edit of its DAG
                 heappush(self._queue, (self._key(ti), ti, None))
@@ -247,25 +247,36 @@ class Admission:
                 return limit, need
         return None, 0
 
-    def _all_fit(self, ready: list[TaskInstance]) -> bool:
+    def _take_all(self, ready: list[TaskInstance]) -> bool:
         """The common case, decided without ordering anything: there is room for all."""
-        if len(ready) > self.parallel.free or self.threads.size == 0:
+        if len(ready) > self.parallel.free or self.threads.size == 0 or (self.unlimited and len(ready) > 1):
             return False
-        if self.unlimited:
-            return len(ready) <= 1
+        needs = self._needs(ready)
+        if needs is None or any(need > limit.size - limit.used for limit, need in needs.items()):
+            return False
+        for limit, need in needs.items():
+            limit.used += need
+        self.parallel.used += len(ready)
+        for ti in ready:
+            ti.holds, ti.place = True, -1
+        return True
+
+    def _needs(self, ready: list[TaskInstance]) -> dict[Limit, int] | None:
+        """The slots that all of them take together; None if one of them has to be looked at by itself."""
         needs: dict[Limit, int] = {}
+        if self.unlimited:
+            return needs
+        pools = self.pools
         for ti in ready:
             spec, run = ti.spec, ti.run
-            if not _may_start(ti) or spec.max_active_tis_per_dag or spec.max_active_tis_per_dagrun:
-                return False
+            pool = pools.get(spec.pool)
+            if pool is None or not _may_start(ti) or spec.max_active_tis_per_dag or spec.max_active_tis_per_dagrun:
+                return None
             if run.gate is not None and run.gate.size == 0:
-                return False
+                return None
             needs[run.limit] = needs.get(run.limit, 0) + 1
-            pool = self.pools.get(spec.pool)
-            if pool is None:
-                return False
             needs[pool] = needs.get(pool, 0) + spec.pool_slots
-        return all(need <= limit.size - limit.used for limit, need in needs.items())
+        return needs
 
     def _pull(self, limit: Limit) -> None:
         """The first of those parked at a limit that has room again stands in the queue; when it has been

@@ -159,16 +159,18 @@ def plan_rendering(task: BaseOperator) -> Plan | None:
     wanted, most = [], NOTHING
     for field in task.template_fields:
         value = getattr(task, field, None)
-        need = needs(value, extensions) if value else NOTHING
-        if need:
+        if value and (need := needs(value, extensions)):
             wanted.append(field)
-            most = max(most, need)
+            if need > most:
+                most = need
     return Plan(tuple(wanted), most=most, extensions=extensions) if wanted else None
 
 
 def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
     """The most of NOTHING, OUTPUTS (XComArgs), VALUES (a param, say) and TEMPLATES (text with `{`, a file)."""
     kind = type(value)
+    if kind is tuple or kind is dict:  # the arguments of a call: nearly always
+        return _most_needed(value if kind is tuple else value.values(), extensions)
     if kind in _ATOMS:
         return NOTHING
     if isinstance(value, str):
