@@ -6,6 +6,7 @@ Airflow's, else `fallback`; without any of them SettingError (Airflow's AirflowC
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -58,6 +59,40 @@ class Configuration:
     def getfloat(self, section: str, key: str, fallback: Any = _MISSING, **_: Any) -> float:
         """A setting that is a number."""
         return float(self._number(float, section, key, fallback))
+
+    def getlist(self, section: str, key: str, fallback: Any = _MISSING, delimiter: str = ",", **_: Any) -> Any:
+        """A setting that lists words."""
+        found = self.get(section, key, fallback)
+        return [word.strip() for word in found.split(delimiter)] if isinstance(found, str) else found
+
+    def getjson(self, section: str, key: str, fallback: Any = _MISSING, **_: Any) -> Any:
+        """A setting that holds JSON."""
+        found = self.get(section, key, fallback)
+        try:
+            return json.loads(found) if isinstance(found, str) else found
+        except ValueError as error:
+            raise SettingError(f"{variable(section, key)} must be JSON: {error}") from None
+
+    def getimport(self, section: str, key: str, fallback: Any = None, **_: Any) -> Any:
+        """What the dotted path in a setting names; None without one."""
+        from flowlet.airflow.small import import_string
+
+        path = self.get(section, key, fallback)
+        try:
+            return import_string(path) if path else None
+        except ImportError as error:
+            raise SettingError(f"{variable(section, key)}={path!r}: {error}") from None
+
+    def get_mandatory_value(self, section: str, key: str, **_: Any) -> str:
+        """The text of a setting that there must be."""
+        return str(self.get(section, key))
+
+    def getsection(self, section: str) -> dict[str, str] | None:
+        """All that is known of a section."""
+        found = {key: text for (of, key), text in _DEFAULTS.items() if of == section.lower()}
+        for start in (variable(section, "").replace("FLOWLET__", "AIRFLOW__", 1), variable(section, "")):
+            found |= {name.removeprefix(start).lower(): text for name, text in os.environ.items() if name.startswith(start)}
+        return found or None
 
     def _number(self, kind: Any, section: str, key: str, fallback: Any) -> Any:
         text = self.get(section, key, fallback)

@@ -22,7 +22,7 @@ setup task task_group teardown
 """
 
 _TABLE = f"""
-airflow: DAG Asset Dataset XComArg AirflowException
+airflow: DAG Asset Dataset XComArg AirflowException Trace
 airflow.sdk: {" ".join(_SDK.split())}
 airflow.providers.common.compat.assets: Asset AssetAlias AssetAll AssetAny
 airflow.assets, airflow.sdk.definitions.asset: Asset AssetAlias AssetAll AssetAny AssetWatcher Metadata
@@ -47,7 +47,8 @@ airflow.sdk.exceptions, airflow.exceptions: XComForMappingNotPushed XComNotFound
 airflow.sdk.bases.operator: BaseOperator BaseAsyncOperator chain chain_linear cross_downstream
 airflow.sdk.bases.branch: BaseBranchOperator BranchMixIn
 airflow.sdk.bases.decorator: DecoratedOperator DecoratedMappedOperator TaskDecorator task_decorator_factory
-airflow.sdk.bases.decorator: get_unique_task_id determine_kwargs
+airflow.sdk.bases.decorator: get_unique_task_id determine_kwargs KeywordParameters
+airflow.sdk.definitions.decorators: TaskDecoratorCollection
 airflow.sdk.bases.hook, airflow.hooks.base, airflow.hooks.base_hook: BaseHook
 airflow.sdk.bases.notifier, airflow.notifications.basenotifier: BaseNotifier
 airflow.sdk.bases.operatorlink, airflow.models.baseoperatorlink: BaseOperatorLink
@@ -58,10 +59,10 @@ airflow.sdk.bases.xcom: BaseXCom
 airflow.sdk.configuration, airflow.configuration: conf AirflowConfigException
 airflow.sdk.definitions.connection: Connection
 airflow.sdk.definitions.context, airflow.utils.context: Context KNOWN_CONTEXT_KEYS get_current_context
-airflow.sdk.definitions.context, airflow.utils.context: get_parsing_context context_merge
+airflow.sdk.definitions.context, airflow.utils.context: get_parsing_context context_merge context_copy_partial
 airflow.sdk.definitions.dag: DAG dag
 airflow.sdk.definitions.decorators, airflow.decorators: dag setup task task_group teardown result
-airflow.decorators.base: *airflow.sdk.bases.decorator
+airflow.decorators.base: *airflow.sdk.bases.decorator TaskDecoratorCollection
 airflow.decorators.python, airflow.decorators.task_group: task task_group
 airflow.sdk.definitions.deadline: DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference
 airflow.sdk.definitions.callback: AsyncCallback SyncCallback
@@ -77,26 +78,34 @@ airflow.sdk.definitions.xcom_arg, airflow.models.xcom_arg: XComArg PlainXComArg 
 airflow.sdk.execution_time.context: NEVER_EXPIRE
 airflow.sdk.execution_time.task_runner: RuntimeTaskInstance
 airflow.sdk.execution_time.xcom: XCom
-airflow.sdk.io, airflow.io: ObjectStoragePath attach get_fs has_fs
+airflow.sdk.io, airflow.io: ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS
+airflow.io.storage: attach
+airflow.io.typedef, airflow.sdk.io.typedef: Properties
 airflow.sdk.io.path, airflow.io.path: ObjectStoragePath
 airflow.sdk.log, airflow.utils.log.secrets_masker, airflow.sdk.execution_time.secrets_masker: mask_secret redact
-airflow.sdk.types: TaskInstance Operator RuntimeTaskInstanceProtocol
+airflow.sdk.types: TaskInstance TaskInstanceKey Operator RuntimeTaskInstanceProtocol
 airflow.sdk.timezone, airflow.utils.timezone: utc utcnow is_localized is_naive make_aware make_naive convert_to_utc
 airflow.sdk.timezone, airflow.utils.timezone: coerce_datetime parse datetime
 airflow.sdk.macros, airflow.macros, airflow.sdk.execution_time.macros: ds_add ds_format ds_format_locale
 airflow.sdk.macros, airflow.macros, airflow.sdk.execution_time.macros: datetime_diff_for_humans
 
 airflow.models: BaseOperator BaseOperatorLink BaseXCom Connection DAG DagBag DagModel DagRun MappedOperator Param Pool
-airflow.models: SkipMixin TaskInstance Variable XCom XComArg
-airflow.models.abstractoperator: AbstractOperator TaskStateChangeCallback
+airflow.models: SkipMixin TaskInstance Variable XCom XComArg Base Callback DagTag DagWarning DbCallbackRequest Deadline
+airflow.models: DeadlineAlert HITLDetail ID_LEN Job Log RenderedTaskInstanceFields TaskReschedule Team Trigger
+airflow.models: clear_task_instances
+airflow.models.abstractoperator: AbstractOperator TaskStateChangeCallback DEFAULT_OWNER DEFAULT_QUEUE NotMapped
+airflow.models.abstractoperator: DEFAULT_TASK_EXECUTION_TIMEOUT
 airflow.models.baseoperator, airflow.models.operator: BaseOperator Operator chain chain_linear cross_downstream
 airflow.models.connection: Connection
 airflow.models.dag: DAG dag DagModel
-airflow.models.dagbag: DagBag
+airflow.models.dagbag, airflow.dag_processing.dagbag: DagBag
 airflow.models.dagrun: DagRun
 airflow.models.param: Param ParamsDict
 airflow.models.pool: Pool
-airflow.models.taskinstance: TaskInstance
+airflow.models.taskinstance: TaskInstance TaskInstanceKey clear_task_instances
+airflow.models.taskinstancekey: TaskInstanceKey
+airflow.secrets, airflow.secrets.base_secrets: BaseSecretsBackend
+airflow.secrets.cache, airflow.sdk, airflow.sdk.execution_time.cache: SecretCache
 airflow.models.variable: Variable
 airflow.models.xcom: XCom BaseXCom XCOM_RETURN_KEY
 
@@ -126,7 +135,7 @@ airflow.providers.standard.hooks.subprocess, airflow.hooks.subprocess: Subproces
 airflow.sensors.bash, airflow.providers.standard.sensors.bash: BashSensor
 airflow.sensors.date_time, airflow.sensors.date_time_sensor: DateTimeSensor DateTimeSensorAsync
 airflow.providers.standard.sensors.date_time: DateTimeSensor DateTimeSensorAsync
-airflow.sensors.external_task, airflow.sensors.external_task_sensor: ExternalTaskMarker ExternalTaskSensor
+airflow.sensors.external_task, airflow.sensors.external_task_sensor: ExternalTaskMarker ExternalTaskSensor ExternalDagLink
 airflow.providers.standard.sensors.external_task: ExternalTaskMarker ExternalTaskSensor ExternalDagLink
 airflow.sensors.filesystem, airflow.providers.standard.sensors.filesystem: FileSensor
 airflow.contrib.sensors.file_sensor: FileSensor
@@ -152,23 +161,35 @@ airflow.timetables.trigger: CronTriggerTimetable DeltaTriggerTimetable MultipleC
 airflow.timetables.trigger: CronPartitionTimetable
 airflow.task.trigger_rule, airflow.utils.trigger_rule: TriggerRule
 airflow.task.weight_rule, airflow.utils.weight_rule: WeightRule
+airflow.utils.weight_rule: DB_SAFE_MAXIMUM DB_SAFE_MINIMUM db_safe_priority
 airflow.task.priority_strategy: PriorityWeightStrategy
 airflow.partition_mappers.base: PartitionMapper RollupMapper
 airflow.partition_mappers.window: Window DayWindow HourWindow MonthWindow QuarterWindow WeekWindow YearWindow
 airflow.plugins_manager, airflow.sdk.plugins_manager: AirflowPlugin
 airflow.version: version
 airflow.listeners: hookimpl
-airflow.stats: Stats
+airflow.stats, airflow.sdk.observability.stats: Stats
+airflow.metrics, airflow.traces: Trace
+airflow.serialization.serde: serialize deserialize
+airflow.utils.setup_teardown: BaseSetupTeardownContext SetupTeardownContext
+airflow.utils.timeout, airflow.sdk.execution_time.timeout: timeout
+airflow.utils.process_utils: execute_in_subprocess patch_environ
+airflow.utils.hashlib_wrapper: md5
+airflow.sdk.definitions._internal.types: SET_DURING_EXECUTION NOTSET ArgNotSet
+airflow.utils.entry_points: entry_points_with_dist
+airflow.utils.operator_resources: Resources
+airflow.sdk.execution_time.context: context_to_airflow_vars AIRFLOW_VAR_NAME_FORMAT_MAPPING
+airflow.providers.standard.hooks.package_index, airflow.hooks.package_index: PackageIndexHook
 
 airflow.utils.dates: days_ago cron_presets
-airflow.utils.decorators: apply_defaults
+airflow.utils.decorators: apply_defaults fixup_decorator_warning_stack remove_task_decorator
 airflow.utils.db, airflow.utils.session: provide_session create_session NEW_SESSION
 airflow.settings: Session
 airflow.utils.email: send_email send_email_smtp
-airflow.utils.helpers: chain cross_downstream merge_dicts exactly_one prune_dict
+airflow.utils.helpers: chain cross_downstream merge_dicts exactly_one prune_dict chunks convert_camel_to_snake
 airflow.providers_manager: ProvidersManager
 airflow.utils.log.logging_mixin: LoggingMixin
-airflow.utils.operator_helpers: determine_kwargs
+airflow.utils.operator_helpers: determine_kwargs KeywordParameters context_to_airflow_vars
 airflow.utils.state: State TaskInstanceState DagRunState JobState
 airflow.utils.types: DagRunType NOTSET ArgNotSet
 airflow.sdk.lineage, airflow.lineage.hook: get_hook_lineage_collector
@@ -179,6 +200,12 @@ airflow.utils.xcom: XCOM_RETURN_KEY
 airflow.providers.common.compat.sdk.timezone: *airflow.utils.timezone
 airflow.providers.common.compat.sdk: *airflow.sdk *airflow.sdk.exceptions *airflow.sdk.bases.decorator
 airflow.providers.common.compat.sdk: *airflow.triggers.base *airflow.sdk.log poke_mode_only get_hook_lineage_collector
+airflow.providers.common.compat.sdk: AirflowPlugin AssetLineageInfo ChainRetryPolicy DagRunTriggerException HookLineage
+airflow.providers.common.compat.sdk: HookLineageCollector HookLineageReader KeywordParameters MappedOperator NoOpCollector
+airflow.providers.common.compat.sdk: SET_DURING_EXECUTION Stats TaskInstanceKey XCOM_RETURN_KEY XCom context_merge timeout
+airflow.providers.common.compat.sdk: context_to_airflow_vars get_listener_manager hookimpl AIRFLOW_VAR_NAME_FORMAT_MAPPING
+airflow.providers.common.compat.sdk: AIRFLOW_V_3_0_PLUS AIRFLOW_V_3_1_PLUS AIRFLOW_V_3_2_PLUS AIRFLOW_V_3_3_PLUS AIRFLOW_V_3_4_PLUS
+airflow.providers.common.compat.version_compat: AIRFLOW_V_3_0_PLUS AIRFLOW_V_3_1_PLUS AIRFLOW_V_3_2_PLUS AIRFLOW_V_3_3_PLUS AIRFLOW_V_3_4_PLUS
 airflow.providers.common.compat.standard.operators: *airflow.operators.python
 """
 

@@ -18,7 +18,7 @@ ABSENT = object()
 
 #: Room: names, each `AirflowsName` or `AirflowsName=FlowletsName`. A leading dot is the package.
 _HOMES = """
-.authoring.context: Context KNOWN_CONTEXT_KEYS=CONTEXT_KEYS get_current_context XCOM_RETURN_KEY=RETURN_KEY
+.authoring.context: context_merge Context KNOWN_CONTEXT_KEYS=CONTEXT_KEYS get_current_context XCOM_RETURN_KEY=RETURN_KEY
 .authoring.assets: Asset Dataset=Asset AssetAlias DatasetAlias=AssetAlias AssetAll DatasetAll=AssetAll
 .authoring.assets: AssetAny DatasetAny=AssetAny AssetAccessControl Metadata
 .authoring.calls: determine_kwargs
@@ -33,14 +33,17 @@ _HOMES = """
 .authoring.literals: literal
 .authoring.triggers: BaseTrigger BaseEventTrigger=BaseTrigger TriggerEvent TaskSuccessEvent TaskFailedEvent TaskSkippedEvent TaskDeferred
 .operators.triggers: DateTimeTrigger TimeDeltaTrigger FileTrigger
-.authoring.mapped: MappedOperator
+.authoring.mapped: MappedOperator DecoratedMappedOperator=MappedOperator
 .authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
 .airflow.classes: get_parsing_context poke_mode_only AirflowPlugin BaseOperatorLink LoggingMixin apply_defaults
 .airflow.configuration: conf
+.airflow.dagbag: DagBag
 .airflow.dates: days_ago cron_presets
 .airflow.names: version=VERSION
-.worker.providers: ProvidersManager
+.operators.providers: ProvidersManager
+.airflow.small: Stats hookimpl patch_environ execute_in_subprocess chunks convert_camel_to_snake md5 DEFAULT_OWNER DEFAULT_QUEUE
+.airflow.small: AIRFLOW_V_3_0_PLUS=SURE AIRFLOW_V_3_1_PLUS=SURE AIRFLOW_V_3_2_PLUS=SURE AIRFLOW_V_3_3_PLUS=SURE AIRFLOW_V_3_4_PLUS=UNSURE
 .airflow.small: get_hook_lineage_collector merge_dicts exactly_one prune_dict to_boolean getuser import_string qualname is_valid_dotpath iter_namespace
 .airflow.states: State TaskInstanceState DagRunState JobState
 .airflow.timezone: utc utcnow is_localized is_naive make_aware make_naive convert_to_utc coerce_datetime parse datetime
@@ -57,7 +60,8 @@ _HOMES = """
 .operators.asset_decorator: asset
 .operators.bash: BashOperator
 .operators.branch: BaseBranchOperator BranchMixIn BranchPythonOperator
-.operators.decorators: task
+.operators.decorated: DecoratedOperator task_decorator_factory SET_DURING_EXECUTION
+.operators.decorators: task TaskDecorator TaskDecoratorCollection=TaskDecorators
 .operators.empty: EmptyOperator DummyOperator=EmptyOperator
 .operators.notifier: BaseNotifier
 .operators.python: PythonOperator
@@ -85,11 +89,15 @@ _HOMES = """
 .timetables: CronTriggerTimetable DeltaTriggerTimetable NullTimetable OnceTimetable ContinuousTimetable
 .timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
 .timetables: Timetable DagRunInfo DataInterval TimeRestriction
+.worker.backends: BaseSecretsBackend
 .worker.connections: BaseHook Connection
+.worker.environment: context_to_airflow_vars
+.worker.hooks: FSHook SubprocessHook SubprocessResult
+.worker.xcom: XCom BaseXCom=XCom
 .worker.context: DagRun=ContextDagRun
 .worker.macros: ds_add ds_format ds_format_locale datetime_diff_for_humans
-.worker.secrets: mask_secret
-.worker.task_instance: TaskInstance=RuntimeTaskInstance RuntimeTaskInstance
+.worker.secrets: mask_secret redact
+.worker.task_instance: TaskInstance=RuntimeTaskInstance RuntimeTaskInstance TaskInstanceKey
 .worker.variables: Variable
 builtins: RemovedInAirflow3Warning=DeprecationWarning RemovedInAirflow4Warning=DeprecationWarning
 builtins: AirflowProviderDeprecationWarning=DeprecationWarning
@@ -109,9 +117,12 @@ _LATER = {
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
     "priority strategies": "PriorityWeightStrategy",
-    "object storage": "ObjectStoragePath attach get_fs has_fs",
+    "object storage": "ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS",
     "a metadata database, which there is none of": "provide_session create_session Session NEW_SESSION Base DagModel"
-    " DagBag Log Job",
+    " DagTag Log Job ID_LEN RenderedTaskInstanceFields TaskReschedule Team Trigger DagWarning DbCallbackRequest"
+    " Callback Deadline HITLDetail clear_task_instances",
+    "tracing and metrics": "Trace",
+    "lineage": "AssetLineageInfo HookLineage HookLineageCollector HookLineageReader NoOpCollector",
     "e-mail": "send_email send_email_smtp EmailOperator",
 }
 
@@ -182,7 +193,8 @@ _OLD = {
     "bigquery": "google", "dataproc": "google", "gcs": "google", "gcp": "google", "s3": "amazon", "aws": "amazon",
     "emr": "amazon", "redshift": "amazon", "athena": "amazon", "ecs": "amazon", "postgres": "postgres",
     "mysql": "mysql", "sqlite": "sqlite", "mssql": "microsoft-mssql", "oracle": "oracle", "jdbc": "jdbc",
-    "spark": "apache-spark", "hive": "apache-hive", "hdfs": "apache-hdfs", "livy": "apache-livy",
+    "transfer": "common-sql", "cloudwatch": "amazon", "elasticsearch": "elasticsearch", "es": "elasticsearch",
+    "stackdriver": "google", "spark": "apache-spark", "hive": "apache-hive", "hdfs": "apache-hdfs", "livy": "apache-livy",
     "kubernetes": "cncf-kubernetes", "docker": "docker", "http": "http", "slack": "slack", "ssh": "ssh",
     "sftp": "sftp", "ftp": "ftp", "databricks": "databricks", "snowflake": "snowflake", "email": "smtp",
     "smtp": "smtp", "sql": "common-sql", "dbapi": "common-sql", "wasb": "microsoft-azure", "azure": "microsoft-azure",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+SURE: Final = True
+""""This is Airflow 3.0 or later", for packages that ask."""
+UNSURE: Final = False
+DEFAULT_OWNER: Final = "airflow"
+DEFAULT_QUEUE: Final = "default"
 
 _TRUE = frozenset({"on", "t", "true", "y", "yes", "1"})
 
@@ -92,3 +101,73 @@ class NoLineage:
 def get_hook_lineage_collector() -> NoLineage:
     """Where hooks report what they read and write."""
     return NoLineage()
+
+
+class Stats:
+    """Takes what operators count and measure; nothing is done with it."""
+
+    @staticmethod
+    def incr(*_: Any, **__: Any) -> None:
+        """Count up."""
+
+    decr = gauge = timing = incr
+
+    @staticmethod
+    @contextmanager
+    def timer(*_: Any, **__: Any) -> Iterator[None]:
+        """Measure a block."""
+        yield
+
+
+def hookimpl(function: Callable[..., Any] | None = None, **_: Any) -> Any:
+    """Marks a listener of a plugin, of which there are none here."""
+    return function if function is not None else lambda function: function
+
+
+@contextmanager
+def patch_environ(new_env_variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables of this process's environment, for a while."""
+    before = {name: os.environ.get(name) for name in new_env_variables}
+    os.environ.update(new_env_variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def execute_in_subprocess(cmd: Sequence[str], cwd: str | None = None, env: Mapping[str, str] | None = None) -> None:
+    """Run a command; what it prints is logged. CalledProcessError if it fails."""
+    import logging
+    import subprocess
+
+    with subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, env=env, text=True) as process:  # noqa: S603  the user's
+        for line in process.stdout or ():
+            logging.getLogger("flowlet.task").info("%s", line.rstrip())
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, cmd)
+
+
+def chunks(items: Sequence[Any], chunk_size: int) -> Iterator[Sequence[Any]]:
+    """So many at a time."""
+    if chunk_size <= 0:
+        raise ValueError("Chunk size must be a positive integer")
+    for start in range(0, len(items), chunk_size):
+        yield items[start : start + chunk_size]
+
+
+def convert_camel_to_snake(camel_str: str) -> str:
+    """`SomeOperator` as `some_operator`."""
+    import re
+
+    return re.sub(r"(?!^)([A-Z]+)", r"_\1", camel_str).lower()
+
+
+def md5(string: bytes = b"", /) -> Any:
+    """A digest that nobody's safety depends on."""
+    import hashlib
+
+    return hashlib.md5(string, usedforsecurity=False)

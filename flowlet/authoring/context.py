@@ -39,6 +39,11 @@ CONTEXT_KEYS = {
 }  # fmt: skip
 
 
+def context_merge(context: Context, *additions: Any, **more: Any) -> None:
+    """Add to a context (Airflow's name)."""
+    context.update(*additions, **more)
+
+
 def get_current_context() -> Context:
     """The context of the task that is running. FlowletError outside of a running task."""
     attempt = CURRENT.get()

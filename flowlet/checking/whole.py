@@ -42,7 +42,7 @@ def check(
     paths: Sequence[str], load: Callable[[str], Loaded], *, now: int, pools: Container[str] = ()
 ) -> Report:
     """Look at everything. `load` executes a file; of a folder, those files that tell of DAGs."""
-    files = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
+    files = list(dict.fromkeys(file for path in paths for file in files_of(Path(path))))
     whole_folder = any(Path(path).is_dir() for path in paths)
     loaded = [load(str(file)) for file in files]
     findings = [finding for one in loaded for finding in _of_file(one, in_folder=whole_folder)]
@@ -56,7 +56,8 @@ def check(
     return Report(len(files), len(dags), sorted(_placed(findings, dags), key=_order))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
+    """A file; of a folder, the files that tell of DAGs."""
     if not path.is_dir():
         yield path.absolute()
         return

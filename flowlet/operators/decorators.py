@@ -12,6 +12,7 @@ from flowlet.errors import DagError
 from flowlet.operators.bash_function import DecoratedBash
 from flowlet.operators.branch import DecoratedBranch
 from flowlet.operators.conditions import run_if, skip_if
+from flowlet.operators.providers import decorator_of
 from flowlet.operators.python import PythonOperator
 from flowlet.operators.sensor import DecoratedSensor
 from flowlet.operators.short_circuit import DecoratedShortCircuit
@@ -23,8 +24,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_NOT_YET = frozenset({"docker", "kubernetes", "pyspark"})
-"""Airflow's names that are known, so that their absence is said in so many words."""
+_OF_PROVIDERS = {
+    "docker": "docker", "kubernetes": "cncf-kubernetes", "kubernetes_cmd": "cncf-kubernetes", "pyspark": "apache-spark",
+    "snowpark": "snowflake", "sql": "common-sql",
+}  # fmt: skip
+"""Airflow's names whose absence is said in so many words: the provider package that brings them."""
 
 
 _OTHER_PYTHONS = {
@@ -90,8 +94,11 @@ class TaskDecorators(TaskDecorator):
             decorator = TaskDecorator(operator, pushes_many=not name.startswith("branch"))
             setattr(self, name, decorator)
             return decorator
-        if name in _NOT_YET:
-            raise DagError(f"@task.{name} is not supported by this version of flowlet ({spell(here())})")
+        if not name.startswith("_") and (brought := decorator_of(name)) is not None:
+            return brought  # type: ignore[no-any-return]  # it makes decorators, whatever it is
+        if name in _OF_PROVIDERS:
+            package = f"apache-airflow-providers-{_OF_PROVIDERS[name]}"
+            raise DagError(f"@task.{name} comes with the package {package}, which is not installed ({spell(here())})")
         raise AttributeError(f"there is no decorator @task.{name}{nearest(name, [*vars(self), *_OTHER_PYTHONS])}")
 
 

@@ -121,7 +121,7 @@ class Connection:
 
     def get_hook(self, *, hook_params: Mapping[str, Any] | None = None) -> Any:
         """The hook that an installed provider package brings for this type of connection; FlowletError if none does."""
-        from flowlet.worker.providers import hook_of
+        from flowlet.operators.providers import hook_of
 
         return hook_of(self.conn_id, self.conn_type, hook_params or {})
 

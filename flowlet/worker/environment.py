@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flowlet.worker.task_instance import RuntimeTaskInstance
@@ -33,6 +33,14 @@ def subprocess_env(ti: RuntimeTaskInstance, marker: str) -> dict[str, str]:
         MARKER: f"{marker}/{life()}" if marker else "",
     }
     return {name: value for name, value in env.items() if value and "\0" not in value}
+
+
+def context_to_airflow_vars(context: Any, in_env_var_format: bool = False) -> dict[str, str]:
+    """What says whose a process is: `AIRFLOW_CTX_DAG_ID` and so on, or `airflow.ctx.dag_id` (Airflow's name)."""
+    found = {name: value for name, value in subprocess_env(context["ti"], "").items() if name != MARKER}
+    if in_env_var_format:
+        return found
+    return {f"airflow.ctx.{name.removeprefix('AIRFLOW_CTX_').lower()}": value for name, value in found.items()}
 
 
 def _addresses(email: object) -> str:

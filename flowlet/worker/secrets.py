@@ -28,10 +28,10 @@ def is_sensitive(name: object) -> bool:
 
 
 def redact(value: Any, name: str | None = None) -> Any:
-    """A JSON value in which texts under names that speak of secrets are masked (Airflow: sdk/log.py `redact`)."""
+    """A JSON value without known secrets and without texts under names that speak of one (Airflow: sdk/log.py)."""
     hidden = is_sensitive(name)
     if isinstance(value, str):
-        return MASK if hidden and value else value
+        return MASK if hidden and value else SECRETS.mask(value)
     if isinstance(value, Mapping):
         return {key: redact(member, name if hidden else key) for key, member in value.items()}
     if isinstance(value, (list, tuple)):

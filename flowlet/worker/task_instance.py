@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from flowlet.worker.logs import AttemptLog
     from flowlet.worker.worker import Worker
     from flowlet.worker.workload import Runs, Workload
+
+
+class TaskInstanceKey(NamedTuple):
+    """Whose attempt (Airflow's name)."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    try_number: int = 1
+    map_index: int = -1
 
 
 class RuntimeTaskInstance:
@@ -136,9 +146,9 @@ class RuntimeTaskInstance:
         return uname().nodename
 
     @property
-    def key(self) -> tuple[str, str, str, int, int]:
-        """(dag_id, task_id, run_id, try_number, map_index), as Airflow's TaskInstanceKey."""
-        return self.dag_id, self.task_id, self.run_id, self.try_number, self.map_index
+    def key(self) -> TaskInstanceKey:
+        """Whose attempt this is."""
+        return TaskInstanceKey(self.dag_id, self.task_id, self.run_id, self.try_number, self.map_index)
 
     @property
     def log(self) -> TaskLogger:
@@ -171,6 +181,13 @@ class RuntimeTaskInstance:
         templates = templates_of(task, self._work.dag)
         filled = self.get_template_context() if context is None else context
         return Renderer(filled, templates, tuple(task.template_ext)).render(value)
+
+    def render_templates(self, context: dict[str, Any] | None = None) -> BaseOperator:
+        """Render what a body has set in the operator's fields since it began; its arguments are rendered already."""
+        for field in self.task.template_fields:
+            if field not in ("op_args", "op_kwargs"):
+                setattr(self.task, field, self.render(getattr(self.task, field, None), context))
+        return self.task
 
     def subprocess_env(self) -> dict[str, str]:
         """What a process that this attempt starts finds in its environment: AIRFLOW_CTX_* and a marker.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VARIABLE, CONNECTION = "variable", "connection"
+BACKEND = "FLOWLET__SECRETS__BACKEND"
 _IN_ENVIRONMENT = {VARIABLE: "VAR", CONNECTION: "CONN"}
 
 
@@ -71,7 +72,14 @@ def the_vault(wish: str) -> Vault:
 
 
 def find(kind: str, name: str) -> str | None:
-    """The text of that name: `FLOWLET_VAR_X`, `AIRFLOW_VAR_X` (or `..._CONN_X`), then the engine's file."""
+    """The text of that name: of the backend that is set, if any, of `FLOWLET_VAR_X`, `AIRFLOW_VAR_X` (or
+    `..._CONN_X`), then of the engine's file."""
+    if BACKEND in os.environ:
+        from flowlet.worker import backends
+
+        text = backends.find(kind, str(name))
+        if text is not None:
+            return text
     upper = f"{_IN_ENVIRONMENT[kind]}_{str(name).upper()}"
     for prefix in ("FLOWLET_", "AIRFLOW_"):
         text = os.environ.get(prefix + upper)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -73,6 +75,36 @@ def test_a_star_import_brings_what_flowlet_has() -> None:
     exec("from airflow.sdk import *", space)
     assert space["DAG"] is flowlet.DAG
     assert "__version__" not in space
+
+
+ALIASES: dict[str, str] = json.loads((Path(__file__).parent / "airflow_aliases.json").read_text())
+ABSENT = frozenset((Path(__file__).parent / "airflow_absent.txt").read_text().split())
+
+
+@pytest.mark.parametrize("old", ALIASES)
+def test_an_old_path_means_what_it_meant_or_says_in_a_line_why_not(old: str) -> None:
+    """The paths that Airflow 3.3 itself still forwards, to where they lead."""
+    module, _, name = old.rpartition(".")
+    provider = package_of(ALIASES[old])
+    try:
+        importlib.import_module(module)
+        if name != "*":
+            exec(f"from {module} import {name}", {})
+    except NotInFlowlet as error:
+        (line,) = str(error).splitlines()
+        assert line.startswith((f"{module}.{name} is not available: ", f"{module} is not available: "))
+        if provider is not None:
+            assert f"it comes with the package {provider}, which is not installed" in line
+        else:
+            assert "this version of flowlet does not have it" in line
+            assert old in ABSENT
+    else:
+        assert provider is None
+
+
+def package_of(path: str) -> str | None:
+    """The provider package in which a path leads, if that is one of its own."""
+    return None if ".common.compat." in path or not path.startswith("airflow.providers.") else names.provider_of(path)
 
 
 def test_an_absent_attribute_is_asked_for_as_of_any_module() -> None:

@@ -280,7 +280,7 @@ def test_the_output_of_a_skipped_task_is_none_for_who_runs_all_the_same(run: Run
 
 
 def test_what_airflow_has_and_flowlet_has_not_is_said_in_so_many_words() -> None:
-    with pytest.raises(DagError, match=r"@task\.docker is not supported by this version"):
+    with pytest.raises(DagError, match=r"@task\.docker comes with the package apache-airflow-providers-docker"):
         task.docker  # noqa: B018  the look-up is the test
     with pytest.raises(AttributeError, match=r"no decorator @task\.brunch \(did you mean 'branch'\?\)"):
         task.brunch  # noqa: B018  as above

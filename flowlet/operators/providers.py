@@ -50,18 +50,32 @@ class ProvidersManager:
         }
 
 
+def decorator_of(name: str) -> Any:
+    """What `@task.<name>` is by an installed provider package; None if none brings it."""
+    for _, about in _providers():
+        for found in about.get("task-decorators", ()):
+            if found["name"] == name:
+                return _imported(found["class-name"])
+    return None
+
+
 def hook_of(conn_id: str, conn_type: str | None, parameters: Mapping[str, Any]) -> Any:
     """The hook of a provider package for a type of connection (Airflow: Connection.get_hook). FlowletError."""
-    from importlib import import_module
-
     found = ProvidersManager().hooks.get(conn_type or "")
     if found is None:
         raise FlowletError(
             f"connection {conn_id!r} is of type {conn_type!r}, for which no installed provider package brings a hook"
         )
-    module, _, name = found.hook_class_name.rpartition(".")
-    hook = getattr(import_module(module), name)
+    hook = _imported(found.hook_class_name)
     return hook(**{getattr(hook, "conn_name_attr", "conn_id"): conn_id, **parameters})
+
+
+def _imported(path: str) -> Any:
+    """What a dotted path names."""
+    from importlib import import_module
+
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def _providers() -> Iterator[tuple[str, dict[str, Any]]]:
