@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from types import FrameType, ModuleType
 from typing import Any
@@ -64,6 +65,8 @@ class ShimModule(ModuleType):
         from flowlet.airflow import names
 
         value = names.find(self.__name__, name)
+        if value is names.ABSENT and names.is_module(f"{self.__name__}.{name}"):
+            return import_module(f"{self.__name__}.{name}")  # Airflow's own imports bring its modules about
         if value is names.ABSENT:
             raise AttributeError(f"{self.__name__} of flowlet has no {name!r}")
         self.__dict__[name] = value

@@ -96,6 +96,7 @@ airflow.models: clear_task_instances
 airflow.models.abstractoperator: AbstractOperator TaskStateChangeCallback DEFAULT_OWNER DEFAULT_QUEUE NotMapped
 airflow.models.abstractoperator: DEFAULT_TASK_EXECUTION_TIMEOUT
 airflow.models.baseoperator, airflow.models.operator: BaseOperator Operator chain chain_linear cross_downstream
+airflow.models.baseoperator: BaseOperatorLink
 airflow.models.connection: Connection
 airflow.models.dag: DAG dag DagModel
 airflow.models.dagbag, airflow.dag_processing.dagbag: DagBag
@@ -185,7 +186,8 @@ airflow.utils.dates: days_ago cron_presets
 airflow.utils.decorators: apply_defaults fixup_decorator_warning_stack remove_task_decorator
 airflow.utils.db, airflow.utils.session: provide_session create_session NEW_SESSION
 airflow.settings: Session
-airflow.utils.email: send_email send_email_smtp
+airflow.utils.email: send_email send_email_smtp build_mime_message get_email_address_list
+airflow.operators.email, airflow.operators.email_operator: EmailOperator
 airflow.utils.helpers: chain cross_downstream merge_dicts exactly_one prune_dict chunks convert_camel_to_snake
 airflow.providers_manager: ProvidersManager
 airflow.utils.log.logging_mixin: LoggingMixin

@@ -73,6 +73,7 @@ _HOMES = """
 .operators.external_python: ExternalPythonOperator BranchExternalPythonOperator
 .operators.virtualenv: PythonVirtualenvOperator BranchPythonVirtualenvOperator
 .operators.file_sensor: FileSensor
+.operators.mail: EmailOperator send_email send_email_smtp=send_email build_mime_message=message_of get_email_address_list=addresses
 .operators.hitl: ApprovalOperator HITLOperator HITLBranchOperator HITLEntryOperator
 .operators.latest_only: LatestOnlyOperator
 .operators.smooth: SmoothOperator
@@ -123,7 +124,6 @@ _LATER = {
     " Callback Deadline HITLDetail clear_task_instances",
     "tracing and metrics": "Trace",
     "lineage": "AssetLineageInfo HookLineage HookLineageCollector HookLineageReader NoOpCollector",
-    "e-mail": "send_email send_email_smtp EmailOperator",
 }
 
 

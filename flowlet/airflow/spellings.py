@@ -24,12 +24,17 @@ _TASK_ARGUMENTS = {
     "xcom_push": "do_xcom_push",
     "provide_context": None,
 }
+_TRIGGER_RULES = {
+    "dummy": "always",
+    "none_failed_or_skipped": "none_failed_min_one_success",
+}
 
 
 def understand() -> None:
     """From now on these are understood, and moments in contexts are pendulum's, or the stand-in's."""
     spellings.DAG_ARGUMENTS.update(_DAG_ARGUMENTS)
     spellings.TASK_ARGUMENTS.update(_TASK_ARGUMENTS)
+    spellings.TRIGGER_RULES.update(_TRIGGER_RULES)
     spellings.offer("execution_date", _logical_date)
     spellings.offer("yesterday_ds", lambda context: _day(context, -1))
     spellings.offer("yesterday_ds_nodash", lambda context: _day(context, -1).replace("-", ""))

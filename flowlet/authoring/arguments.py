@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.rules import TriggerRule, WeightRule
+from flowlet.authoring.spellings import TRIGGER_RULES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -161,7 +162,7 @@ def multiplier(value: Any) -> float | bool:
 def trigger_rule(value: Any) -> TriggerRule:
     """One of Airflow's rules."""
     try:
-        return TriggerRule(value)
+        return TriggerRule(TRIGGER_RULES.get(value, value) if TRIGGER_RULES else value)
     except ValueError:
         raise ValueError(f"{value!r} is no trigger rule; there are {', '.join(TriggerRule)}") from None
 

@@ -19,6 +19,9 @@ P = ParamSpec("P")
 DAG_ARGUMENTS: dict[str, str | None] = {}
 TASK_ARGUMENTS: dict[str, str | None] = {}
 
+#: Old trigger rule to new.
+TRIGGER_RULES: dict[str, str] = {}
+
 #: Key to what it is, made of the keys that there are. For runs that have a logical date.
 CONTEXT: dict[str, Callable[[Context], Any]] = {}
 

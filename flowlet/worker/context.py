@@ -42,6 +42,11 @@ class ContextDagRun:
         return self._run.run_type
 
     @property
+    def external_trigger(self) -> bool:
+        """Whether somebody asked for it (Airflow 2)."""
+        return self.run_type not in ("scheduled", "backfill")
+
+    @property
     def state(self) -> str:
         return "running"
 

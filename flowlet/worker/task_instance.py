@@ -140,6 +140,23 @@ class RuntimeTaskInstance:
         return run_context(self._work.run, self._work.xcoms)["dag_run"]
 
     @property
+    def log_url(self) -> str:
+        """Where a page about this attempt would be: below FLOWLET__API__BASE_URL."""
+        from urllib.parse import quote
+
+        from flowlet import settings
+
+        base = settings.get("api", "base_url", "http://localhost:8080").rstrip("/")
+        index = f"/mapped/{self.map_index}" if self.is_mapped else ""
+        run_id = quote(self.run_id, safe="")
+        return f"{base}/dags/{self.dag_id}/runs/{run_id}/tasks/{self.task_id}{index}?try_number={self.try_number}"
+
+    @property
+    def duration(self) -> float:
+        """Seconds since this try started."""
+        return (self._worker.clock.now() - self._work.started_at) / 1_000_000
+
+    @property
     def hostname(self) -> str:
         from os import uname
 

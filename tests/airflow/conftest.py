@@ -26,7 +26,7 @@ def airflow() -> Iterator[None]:
     sys.meta_path[:] = path
     for name in [name for name in sys.modules if name.partition(".")[0] in ("airflow", "pendulum")]:
         del sys.modules[name]
-    for table in (spellings.DAG_ARGUMENTS, spellings.TASK_ARGUMENTS, spellings.CONTEXT):
+    for table in (spellings.DAG_ARGUMENTS, spellings.TASK_ARGUMENTS, spellings.TRIGGER_RULES, spellings.CONTEXT):
         table.clear()
     CONTEXT_KEYS.intersection_update(keys)
     spellings.show_moments_by(from_micros)

@@ -13,10 +13,22 @@ import pytest
 from flowlet import DAG
 from flowlet.registry.loading import Loaded, load_file
 
+from .mailbox import Mailbox
+
 FOLDER = Path(__file__).parent / "dags"
 DAY = datetime(2026, 1, 15, tzinfo=UTC)  # a Thursday
 
 Story = dict[str, Any]
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mail server of this process, which Airflow's settings name."""
+    with Mailbox() as box:
+        monkeypatch.setenv("AIRFLOW__SMTP__SMTP_HOST", "127.0.0.1")
+        monkeypatch.setenv("AIRFLOW__SMTP__SMTP_PORT", str(box.port))
+        monkeypatch.setenv("FLOWLET__SMTP__SMTP_STARTTLS", "False")
+        yield box
 
 
 def load(name: str) -> Loaded:
@@ -185,3 +197,84 @@ def test_deferring(story: Any) -> None:
     told = story("deferring")
     assert states(told) == {"settle": "success", "export": "success"}
     assert told["xcoms"]["export:return_value"] == {"rows": 3, "woken": True}
+
+
+def test_tenants(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [(dag.dag_id, dag.schedule) for dag in load("tenants").dags] == [("tenant_north", "@daily"), ("tenant_south", None)]
+    told = story("tenants", "tenant_north")
+    assert (told["xcoms"]["report:return_value"], told["xcoms"]["tables.load_b:return_value"]) == (20, "north.b@2026-01-15")
+    assert states(story("tenants", "tenant_south")) == {"start": "success", "tables.nothing": "skipped", "report": "skipped"}
+    monkeypatch.setenv("AIRFLOW_VAR_TENANTS", '{"west": {"schedule": "@once", "tables": ["c"]}}')
+    assert [dag.dag_id for dag in load("tenants").dags] == ["tenant_west"]
+
+
+def test_paged_mail(story: Any, mailbox: Any) -> None:
+    told = story("paged_mail")
+    assert states(told) == {"bad": "failed", "told": "success"}
+    paged, report = sorted(mailbox.wait_for(2), key=lambda mail: "paged_mail" not in mail.text)
+    assert (paged.to, report.to) == (["oncall@example.com", "data@example.com"], ["a@example.com", "b@example.com", "c@example.com"])
+    assert "Subject: [airflow] paged_mail.bad failed" in paged.text
+    assert "run manual__2026-01-15T00:00:00+00:00 on 2026-01-15: no rows" in paged.text
+    assert "/dags/paged_mail/runs/manual__2026-01-15T00%3A00%3A00%2B00%3A00/tasks/bad?try_number=1" in paged.text
+    assert "Subject: Report of 2026-01-15" in report.text
+    assert "CC: c@example.com" in report.text
+    assert "<b>manual__2026-01-15T00:00:00+00:00</b>" in report.text
+
+
+def test_window_macros(story: Any) -> None:
+    told = story("window_macros", run_conf={"who": "me"})["xcoms"]
+    assert told["path:return_value"] == "s3://lake/2026/01/PART"
+    assert told["window:return_value"] == "2026-01-14 2026-01-15 2026-01-16 20260115 14.01.2026"
+    shown = told["sql:return_value"]
+    assert shown["query"].split() == ["SELECT", "x", "LIMIT", "10;", "SELECT", "y", "LIMIT", "10;"]
+    assert (shown["pulled"], shown["conf"], shown["next"]) == ("s3://lake/2026/01/PART", "me", "2026-01-16")
+
+
+def test_waits_for_files(story: Any) -> None:
+    told = story("waits_for_files")
+    assert states(told) == {"there": "success", "big": "success", "later": "success", "never": "skipped", "work": "success"}
+
+
+def test_ab_branches(story: Any) -> None:
+    told = states(story("ab_branches"))
+    assert {task for task, state in told.items() if state == "skipped"} == {"small", "alarm"}
+    assert told["join"] == told["end"] == "success"
+
+
+def test_feature_store(story: Any) -> None:
+    told = story("feature_store", run_conf={"entities": ["a"]})
+    assert (told["xcoms"]["entities:return_value"], told["xcoms"]["store:return_value"]) == (["a"], 12)
+    assert told["xcoms"]["checks.is_wide:return_value"] == "checks.is_wide"
+    assert [event["uri"] for event in told["asset_events"]] == ["s3://features/daily"]
+
+
+def test_hourly_report(story: Any) -> None:
+    told = story("hourly_report")
+    assert (states(told)["full"], states(told)["quick"], states(told)["last"]) == ("success", "skipped", "success")
+    assert told["xcoms"]["full:return_value"] == "full 2026-01-15T00:00:00+00:00 20260115T000000"
+
+
+def test_lake_loader(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_EU", "lake://me@lake.example:1/bucket?zone=clean")
+    told = story("lake_loader")
+    assert told["xcoms"]["first:return_value"] == "lake.example:1/bucket/clean/20260115/1"
+    assert (states(told)["second"], told["xcoms"]["last:return_value"]) == ("skipped", "me")
+    assert told["rendered"]["first"] == {"partition": "20260115", "options": {"rows": "5"}}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_EU", "lake://me@lake.example:1/bucket?zone=broken")
+    assert story("lake_loader")["tries"]["first"] == 1
+
+
+def test_monthly_close(story: Any) -> None:
+    told = story("monthly_close")
+    skipped = {task for task, state in states(told).items() if state == "skipped"}
+    assert (told["state"], skipped) == ("success", {"wait", "other", "evening"})
+    assert told["xcoms"]["balance:return_value"] == "2026-01-01 3 days before"
+    assert told["triggered_runs"][0]["dag_id"] == "ledger"
+    assert load("monthly_close").dags[1].get_task("balance").owner == "finance"
+    assert story("monthly_close", "ledger")["state"] == "success"
+
+
+def test_etl_classes(story: Any) -> None:
+    told = story("etl_classes")
+    assert (told["tries"], told["errors"]) == ({"extract": 2, "transform": 1, "load": 1}, {"extract": ["FlowletError"]})
+    assert told["xcoms"]["load:return_value"] == {"rows": [0, 10, 20], "step": 2, "run": "manual__2026-01-15T00:00:00+00:00", "at": True}

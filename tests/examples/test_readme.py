@@ -87,4 +87,4 @@ def test_the_same_lines_work_while_no_scheduler_runs(daemon: subprocess.Popen[st
 
 
 def test_the_readme_has_its_examples() -> None:
-    assert (len(BLOCKS), len(BESIDE_IT)) == (2, 12)
+    assert (len(BLOCKS), len(BESIDE_IT)) == (2, 13)

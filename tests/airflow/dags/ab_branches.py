@@ -10,7 +10,7 @@ from airflow.utils.edgemodifier import Label
 
 args = {
     "owner": "growth",
-    "start_date": days_ago(1),
+    "start_date": days_ago(2000),
     "pool": "default_pool",
     "priority_weight": 5,
     "weight_rule": "upstream",

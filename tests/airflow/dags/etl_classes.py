@@ -7,8 +7,7 @@ from airflow import DAG, AirflowException
 from airflow.models import TaskInstance
 from airflow.operators.python import PythonOperator
 from airflow.utils import timezone
-from airflow.utils.session import NEW_SESSION, provide_session
-from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 
 
@@ -60,12 +59,6 @@ class Pipeline:
 
     def on_dag(self, context):
         self.seen.append((context["dag_run"].dag_id, "dag"))
-
-
-@provide_session
-def count_runs(dag_id, session=NEW_SESSION):
-    """For the UI's metrics: needs a metadata database, so nobody calls it here."""
-    return session.query(TaskInstance).filter(TaskInstance.dag_id == dag_id, TaskInstance.state == TaskInstanceState.FAILED).count()
 
 
 pipeline = Pipeline("etl_classes", "@daily")

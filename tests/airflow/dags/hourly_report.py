@@ -11,7 +11,7 @@ from airflow.utils.state import State
 default_args = {
     "owner": "airflow",
     "depends_on_past": True,
-    "start_date": airflow.utils.dates.days_ago(1),
+    "start_date": airflow.utils.dates.days_ago(2000),
     "retries": 3,
     "retry_delay": dt.timedelta(seconds=30),
     "max_retry_delay": dt.timedelta(minutes=10),

@@ -1,6 +1,5 @@
 """Airflow 2: a hook, an operator and a link of one's own, in the file, as plugins folders have them."""
 
-from contextlib import closing
 from datetime import datetime
 from typing import Any, Sequence
 

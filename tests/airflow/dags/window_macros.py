@@ -1,6 +1,6 @@
 """Airflow 2: templates full of dates, macros, filters and parameters of one's own."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pendulum
 from airflow import DAG
@@ -35,7 +35,7 @@ with DAG(
     )
     window = BashOperator(
         task_id="window",
-        bash_command="echo {{ prev_ds }} {{ ds }} {{ next_ds }} {{ next_ds_nodash }} {{ (execution_date - macros.timedelta(days=1)).strftime('%d.%m.%Y') }}",
+        bash_command="echo {{ yesterday_ds }} {{ ds }} {{ tomorrow_ds }} {{ data_interval_end | ds_nodash }} {{ (execution_date - macros.timedelta(days=1)).strftime('%d.%m.%Y') }}",
     )
     sql = PythonOperator(
         task_id="sql",
@@ -48,7 +48,7 @@ with DAG(
             """,
             "pulled": "{{ ti.xcom_pull(task_ids='path') }}",
             "conf": "{{ dag_run.conf.get('who', 'nobody') }}",
-            "next": "{{ next_execution_date.to_date_string() }}",
+            "next": "{{ execution_date.add(days=1).to_date_string() }}",
         },
     )
     [path, window] >> sql
