@@ -76,6 +76,7 @@ def compile_dag(dag: DAG, compiled: Compiled) -> DagSpec:
         dagrun_timeout=None if dag.dagrun_timeout is None else span_micros(dag.dagrun_timeout),
         max_consecutive_failed_dag_runs=dag.max_consecutive_failed_dag_runs,
         fail_fast=dag.fail_fast,
+        allowed_run_types=dag.allowed_run_types,
         is_paused_upon_creation=bool(dag.is_paused_upon_creation),
         params=dag.params.defaults(),
         tags=tuple(sorted(dag.tags)),

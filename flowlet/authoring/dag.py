@@ -88,7 +88,6 @@ class DAG:
         self.disable_bundle_versioning = disable_bundle_versioning
         self.rerun_with_latest_version = rerun_with_latest_version
         self.deadline = self._check("deadline", arguments.not_yet, deadline)
-        self.allowed_run_types = self._check("allowed_run_types", arguments.not_yet, allowed_run_types)
 
         self.template_searchpath: list[str] = self._check(
             "template_searchpath", arguments.folders, template_searchpath
@@ -125,6 +124,7 @@ class DAG:
             "max_consecutive_failed_dag_runs", max_consecutive_failed_dag_runs, default=0, least=0
         )
         self._read_schedule(schedule, max_active_runs)
+        self.allowed_run_types = self._check("allowed_run_types", self._run_types, allowed_run_types)
 
     # -- reading the arguments ------------------------------------------------------------------------
 
@@ -197,6 +197,13 @@ class DAG:
             self.params.validate()
         except ParamError as error:
             raise self._refuse(f"a DAG with a schedule needs valid defaults: {error}") from None
+
+    def _run_types(self, value: Any) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        from flowlet.authoring.run_types import allowed
+
+        return allowed(value, self.timetable)
 
     def _warn_of_assets(self) -> None:
         """Nobody shall wait for runs that do not come."""

@@ -89,6 +89,8 @@ class DagSpec:
     dagrun_timeout: int | None = None
     max_consecutive_failed_dag_runs: int = 0
     fail_fast: bool = False
+    allowed_run_types: tuple[str, ...] | None = None
+    """The types of runs that may be made; None: all."""
     is_paused_upon_creation: bool = False
     params: Mapping[str, Any] = attrs.field(factory=dict)
     """Default values, JSON only."""
@@ -176,6 +178,8 @@ class DagSpec:
             for index, row in enumerate(rows)
         )
         shape["tags"] = tuple(shape.get("tags", ()))
+        if "allowed_run_types" in shape:
+            shape["allowed_run_types"] = tuple(shape["allowed_run_types"])
         return cls(tasks=tasks, **shape)
 
 

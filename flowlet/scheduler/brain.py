@@ -121,6 +121,8 @@ class Brain:
         known = entry.find(run_id)
         if known is not None:
             return same_run(known, request)
+        if not self.unlimited:
+            entry.check_type(request.run_type)
         if date is not None and date in entry.dates:
             raise RunExists(f"DAG {entry.spec.dag_id!r} has a run with logical date {iso(date)} already")
         interval = None if date is None else entry.schedule.timetable.infer_manual(date)

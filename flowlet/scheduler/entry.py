@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowlet.clock import SECOND
+from flowlet.errors import FlowletError
 from flowlet.runs.instances import ActiveRun
 from flowlet.runs.states import FAILED
 from flowlet.scheduler.lanes import Lane
@@ -60,6 +61,14 @@ class Entry:
         self.schedule = Schedule.of(spec, dag)
         self.has_past = any(task.depends_on_past or task.wait_for_downstream for task in spec.tasks)
         self.past.only_scheduled = spec.catchup
+
+    def check_type(self, run_type: str) -> None:
+        """Refuse a run of a type that the DAG does not allow (Airflow: api/common/trigger_dag.py)."""
+        allowed = self.spec.allowed_run_types
+        if allowed is not None and run_type not in allowed:
+            raise FlowletError(
+                f"DAG {self.spec.dag_id!r} allows no {run_type} runs: its allowed_run_types are {', '.join(allowed) or 'none'}"
+            )
 
     @property
     def room(self) -> int:
