@@ -92,6 +92,8 @@ def render_(args: argparse.Namespace) -> int:
     if label is not None:
         print(f"# {log_files.harmless(label)}")
     for field, value in fields.items():
+        if value in (None, "", [], {}):
+            continue
         render.heading(field)
         print(log_files.harmless(value) if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
     if not fields:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rendered_of(run: ActiveRun) -> dict[str, dict[str, Any]]:
-    """`task_id` or `task_id[3]` to field to value, of each instance that was tried and has fields that hold anything.
+    """`task_id` or `task_id[3]` to field to value, of each instance that was tried and has template fields.
 
     What was rendered is remembered. Calls that take nothing but what others returned write nothing down: that
     is on file already, and is looked up here.

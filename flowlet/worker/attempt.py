@@ -149,8 +149,7 @@ class Attempt:
 
         from flowlet.worker.shown import shown_fields
 
-        fields = shown_fields(self.ti.task)  # type: ignore[union-attr]  # it was rendered
-        self.shown = dumps(fields) if fields else None
+        self.shown = dumps(shown_fields(self.ti.task))  # type: ignore[union-attr]  # it was rendered
 
     @property
     def deferral(self) -> Deferral | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, time
 from typing import Any, Final
 
@@ -18,19 +18,19 @@ from flowlet.worker.secrets import MASK, SECRETS, is_sensitive
 LONGEST: Final = 4096
 _DEEPEST = 32
 _LONGEST_LABEL = 250
-_CUT = "Truncated, see FLOWLET__CORE__MAX_TEMPLATED_FIELD_LENGTH: "
+_CUT = "Truncated. See FLOWLET__CORE__MAX_TEMPLATED_FIELD_LENGTH: "
 
 
 def shown_fields(task: Any, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The template fields of an operator that hold anything; `values` stand for those of their names."""
-    values = values or {}
-    fields = {name: values.get(name, getattr(task, name, None)) for name in task.template_fields}
-    return {name: shown(name, value) for name, value in fields.items() if _holds_anything(value)}
-
-
-def shown(name: str, value: Any) -> Any:
-    """One field. Never raises: what an object of the user's own says of itself may."""
+    """The template fields of an operator, those that hold nothing too; `values` stand for those of their names."""
     most = settings.get_int("core", "max_templated_field_length", LONGEST, at_least=0)
+    values = values or {}
+    fields = {name: values[name] if name in values else getattr(task, name, None) for name in task.template_fields}
+    return {name: None if value is None else shown(name, value, most) for name, value in fields.items()}
+
+
+def shown(name: str, value: Any, most: int = LONGEST) -> Any:
+    """One field, at most so many characters. Never raises: what an object of the user's own says of itself may."""
     walk = _Walk(most)
     try:
         plain = walk.plain(value, 0, hidden=is_sensitive(name))
@@ -43,14 +43,6 @@ def shown(name: str, value: Any) -> Any:
 def label(text: str) -> str:
     """What an instance is called, without secrets; cut where Airflow's column ends."""
     return SECRETS.mask(text)[:_LONGEST_LABEL].encode("utf-8", "backslashreplace").decode()
-
-
-def _holds_anything(value: Any) -> bool:
-    """Not None, and no empty text or collection."""
-    try:
-        return value is not None and (not isinstance(value, (str, Mapping, Sequence, set, frozenset)) or len(value) > 0)
-    except Exception:  # somebody's __len__
-        return True
 
 
 def _cut(text: str, most: int) -> str:

@@ -38,7 +38,7 @@ def test_the_fields_of_a_task_as_its_last_try_had_them(flowlet: Callable[..., Do
     assert done.out == '\nbash_command\necho 2026-01-15\n\nenv\n{\n  "TOKEN": "***",\n  "ALL": "r"\n}\n'
     assert flowlet("tasks", "render", "d", "each[1]", "r", "--json").json == {
         "dag_id": "d", "run_id": "r", "task_id": "each", "map_index": 1, "state": "success", "label": "B!",
-        "rendered": {"op_kwargs": {"word": "b"}},
+        "rendered": {"templates_dict": None, "op_args": [], "op_kwargs": {"word": "b"}},
     }  # fmt: skip
     assert flowlet("tasks", "render", "d", "each[0]").out.startswith("# A!\n")
 

@@ -75,18 +75,20 @@ def test_whatever_it_is_it_is_json_of_bounded_length(value: Any) -> None:
     assert len(found if isinstance(found, str) else text) <= 4096
 
 
-def test_fields_that_hold_nothing_are_left_out() -> None:
-    assert shown_fields(Query(task_id="q", sql="SELECT 1", parameters={}, hook_params=0)) == {"sql": "SELECT 1", "hook_params": 0}
+def test_fields_that_hold_nothing_are_there_too() -> None:
+    assert shown_fields(Query(task_id="q", sql="SELECT 1", parameters={}, hook_params=0)) == {
+        "sql": "SELECT 1", "parameters": {}, "absent": None, "hook_params": 0,
+    }  # fmt: skip
 
 
 def test_what_is_too_long_is_cut_with_a_word_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found = shown("sql", "x" * 5000)
-    assert (len(found), found[:11], found[-3:]) == (4096, "Truncated, ", "...")
+    assert (len(found), found[:11], found[-3:]) == (4096, "Truncated. ", "...")
     assert shown("sql", "x" * 4096) == "x" * 4096
     assert isinstance(shown("rows", list(range(800))), list)
-    assert shown("rows", list(range(2_000))).startswith("Truncated, see FLOWLET__CORE__MAX_TEMPLATED_FIELD_LENGTH: [0, 1, 2")
+    assert shown("rows", list(range(2_000))).startswith("Truncated. See FLOWLET__CORE__MAX_TEMPLATED_FIELD_LENGTH: [0, 1, 2")
     monkeypatch.setenv("FLOWLET__CORE__MAX_TEMPLATED_FIELD_LENGTH", "100000")
-    assert shown("sql", "x" * 5000) == "x" * 5000
+    assert shown_fields(Query(task_id="q", sql="x" * 5000))["sql"] == "x" * 5000
 
 
 def test_of_a_long_value_no_more_is_looked_at_than_is_shown() -> None:
@@ -139,7 +141,7 @@ def test_objects_that_do_not_speak_cost_nobody_the_task() -> None:
 
     loop: list[Any] = []
     loop.append(loop)
-    assert shown_fields(Query(task_id="q", sql=Mute())) == {"sql": "<Mute: RuntimeError when it was to be shown>"}
+    assert shown_fields(Query(task_id="q", sql=Mute())) == {**dict.fromkeys(Query.template_fields), "sql": "<Mute: RuntimeError when it was to be shown>"}
     assert json.dumps(shown("x", loop))
     assert shown("x", 10**5000) == "<int: ValueError when it was to be shown>"
 
