@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flowlet.engine import backfill_rows
 from flowlet.engine.backfills import Backfilling
-from flowlet.errors import FlowletError, RunExists
+from flowlet.errors import BackfillError, RunExists
 from flowlet.runs.moves import Moves
 from flowlet.runs.turn import Turn
 from flowlet.scheduler import requests
@@ -219,7 +219,7 @@ class Life:
         if not self.wanted:
             try:
                 self.world.backfill(self.plan)
-            except FlowletError:
+            except BackfillError:
                 return False
             raise AssertionError("it has no dates")
         self.world.backfill(self.plan)
@@ -253,15 +253,22 @@ class Life:
             self.manual(rng.choice(self.wanted))
         elif what < 0.8:
             world.ask(requests.Pause("dag", rng.random() < 0.5))
-        elif what < 0.9 and world.states_of_backfills()[0] in ("running", "paused"):
-            world.ask(rng.choice((requests.PauseBackfill, requests.UnpauseBackfill))(1))
+        elif what < 0.9:
+            self.ask_of_backfill(rng.choice((requests.PauseBackfill, requests.UnpauseBackfill)))
         else:
             world.turn()
 
+    def ask_of_backfill(self, kind: Any) -> None:
+        """It may have ended by then."""
+        try:
+            self.world.ask(kind(1))
+        except BackfillError:
+            if self.world.states_of_backfills() != ["completed"]:
+                raise
+
     def let_all_go(self) -> None:
         self.world.ask(requests.Pause("dag", False))
-        if self.world.states_of_backfills()[0] in ("running", "paused"):
-            self.world.ask(requests.UnpauseBackfill(1))
+        self.ask_of_backfill(requests.UnpauseBackfill)
         self.world.finish(self.outcome)
 
     def is_accounted_for(self) -> None:
