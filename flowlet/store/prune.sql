@@ -94,3 +94,13 @@ ON CONFLICT (id) DO UPDATE SET
 
 -- name: delete_spans
 DELETE FROM tick WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: old_backfill
+SELECT id FROM backfill WHERE ended_at < :before ORDER BY id LIMIT 1;
+
+-- name: delete_backfill_dates
+DELETE FROM backfill_date
+WHERE backfill = :backfill AND ordinal IN (SELECT ordinal FROM backfill_date WHERE backfill = :backfill LIMIT :limit);
+
+-- name: delete_backfill
+DELETE FROM backfill WHERE id = :backfill;

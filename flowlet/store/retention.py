@@ -54,9 +54,11 @@ class Batch(NamedTuple):
     spans: dict[str, list[int]]
     """dag_id to spans of ticks that need not be told apart any more."""
     events: bool
+    backfill: int | None = None
+    """One that ended long ago: its dates go, and at last itself."""
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.spans or self.events)
+        return bool(self.runs or self.spans or self.events or self.backfill is not None)
 
 
 class Pruning:
@@ -78,6 +80,9 @@ class Pruning:
             if self._dag is None:
                 found = connection.execute(SQL["next_dag"], {"dag_id": self._dag_id}).fetchone()
                 if found is None:
+                    backfill = connection.execute(SQL["old_backfill"], {"before": self.before}).fetchone()
+                    if backfill is not None:
+                        return batch._replace(backfill=backfill[0])
                     oldest = connection.execute(SQL["oldest_event"]).fetchone()
                     self.left = oldest is not None and oldest[0] < self.before
                     return batch._replace(events=self.left)
@@ -103,6 +108,10 @@ class Pruning:
             ids = json.dumps(spans)
             connection.execute(SQL["condense_spans"], {"ids": ids, "dag_id": dag_id, "condensed": CONDENSED})
             connection.execute(SQL["delete_spans"], {"ids": ids})
+        if batch.backfill is not None:
+            given = {"backfill": batch.backfill, "limit": ROWS}
+            if connection.execute(SQL["delete_backfill_dates"], given).rowcount < ROWS:
+                connection.execute(SQL["delete_backfill"], {"backfill": batch.backfill})
         if batch.events:
             given = {"limit": ROWS, "before": self.before}
             self.left = connection.execute(SQL["delete_events"], given).rowcount == ROWS

@@ -471,6 +471,21 @@ async def test_the_first_of_a_backfill_does_not_look_back_after_a_restart_either
         assert set(days(await (await engine.get_backfill(1)).wait()).values()) == {"success"}
 
 
+async def test_retention_takes_old_backfills_along_and_leaves_one_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "flowlet.db"
+    gate = Gate()
+    async with an_engine(gate.dag(), path=path, grace=0.0) as engine:
+        await (await engine.backfill("daily", "2019-01-01", day(2))).wait()
+        gate.door.clear()
+        await engine.backfill("daily", day(1), day(4))
+        await gate.holds(engine, 2)
+        engine.clock.advance(timedelta(days=91))  # type: ignore[attr-defined]  # it is virtual
+        await engine.prune(keep_runs=1)
+        assert [one.id for one in await engine.backfills()] == [2]
+        assert days(await engine.get_backfill(2)) == {1: "already exists", 2: "already exists", 3: "running", 4: "running"}
+    assert rows(path, "SELECT DISTINCT backfill_id FROM backfill_dates") == [(2,)]
+
+
 # -- and the schedule ----------------------------------------------------------------------------------------
 
 
