@@ -486,6 +486,37 @@ async def test_retention_takes_old_backfills_along_and_leaves_one_that_goes_on(t
     assert rows(path, "SELECT DISTINCT backfill_id FROM backfill_dates") == [(2,)]
 
 
+async def test_a_task_of_the_first_run_that_waits_for_others_at_the_restart_does_not_look_back(tmp_path: Path) -> None:
+    path = tmp_path / "flowlet.db"
+    door = asyncio.Event()
+
+    def dag(*, fails: bool = False) -> DAG:
+        with DAG("daily", schedule="@daily") as dag:
+
+            @task
+            async def first() -> None:
+                await door.wait()
+
+            @task(depends_on_past=True)
+            async def then() -> None:
+                if fails:
+                    raise ValueError("as it should")
+
+            first() >> then()
+        return dag
+
+    door.set()
+    async with an_engine(dag(fails=True), path=path, grace=0.0) as engine:
+        await (await engine.trigger("daily", logical_date=day(1))).wait()
+        door.clear()
+        backfill = await engine.backfill("daily", day(2), day(3), reprocess_behavior="failed")
+        while days(await backfill.refresh())[2] != "running":
+            await engine._parts()[0].catch_up()
+    door.set()
+    async with an_engine(dag(), path=path, schedules=True) as engine:
+        assert days(await (await engine.get_backfill(1)).wait()) == {2: "success", 3: "success"}
+
+
 # -- and the schedule ----------------------------------------------------------------------------------------
 
 
