@@ -10,7 +10,9 @@ One that raises is logged and not called again. When nobody listens an event cos
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from flowlet.named_tuple import NamedTuple
 
 
 class RunStarted(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from flowlet.named_tuple import NamedTuple
 from flowlet.operators.sensor import BaseSensorOperator
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowlet.checking.branches import check_branches
 from flowlet.checking.dags import check_dag
@@ -15,6 +15,7 @@ from flowlet.checking.references import check_references
 from flowlet.checking.sources import check_source, tells_of_dags
 from flowlet.checking.templates import check_templates
 from flowlet.checking.xcoms import check_xcoms
+from flowlet.named_tuple import NamedTuple
 from flowlet.registry.source import UnreadableError, read_source
 
 if TYPE_CHECKING:

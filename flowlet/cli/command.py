@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+
+from flowlet.named_tuple import NamedTuple
 
 Arguments = Callable[[argparse.ArgumentParser], object]
 

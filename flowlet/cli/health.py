@@ -7,11 +7,11 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from flowlet.cli import log_files, render
 from flowlet.cli import owner as owning
 from flowlet.clock import DAY, SECOND, SystemClock, iso
+from flowlet.named_tuple import NamedTuple
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 

@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowlet.cli import arguments, exits, owner, reading, render
 from flowlet.cli.exits import CommandError
+from flowlet.named_tuple import NamedTuple
 
 _MOST_AT_ONCE = 256 * 1024
 """Characters that one request to an owner holds, if there are several things to keep."""

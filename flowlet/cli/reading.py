@@ -6,12 +6,13 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import DagSpec
 from flowlet.cli import arguments
 from flowlet.clock import iso
 from flowlet.errors import DagNotFound, RunNotFound, TaskNotFound
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from flowlet.store import Reader

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import from_micros, iso, to_micros
 from flowlet.engine import backfill_rows, rows
 from flowlet.engine.arguments import conf_text, moment_of
 from flowlet.engine.operations import Operations
 from flowlet.errors import BackfillError, BackfillNotFound
+from flowlet.named_tuple import NamedTuple
 from flowlet.scheduler import backfilling, requests
 from flowlet.scheduler.backfills import REPROCESS, Plan, dates_of, judged, reason_against
 from flowlet.scheduler.naming import backfill_run_id

@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from flowlet.clock import SECOND, SystemClock
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from flowlet.worker.workload import Workload

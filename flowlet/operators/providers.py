@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowlet.errors import FlowletError
+from flowlet.named_tuple import NamedTuple
 
 
 class DialectInfo(NamedTuple):

@@ -7,10 +7,10 @@ import os
 import warnings
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
-from typing import NamedTuple
 
 from flowlet.authoring.dag import DAG
 from flowlet.authoring.registering import collect_dags
+from flowlet.named_tuple import NamedTuple
 from flowlet.registry.deadline import LoadTimeout, deadline
 from flowlet.registry.isolation import executed
 from flowlet.registry.source import UnreadableError, read_source

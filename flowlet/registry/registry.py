@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from flowlet.authoring.dag import DAG
 from flowlet.authoring.spec import DagSpec
 from flowlet.errors import DagNotFound, DuplicateDagId
+from flowlet.named_tuple import NamedTuple
 
 
 class Registered(NamedTuple):

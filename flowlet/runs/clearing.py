@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowlet.authoring.context import SKIP_KEY
 from flowlet.errors import TaskNotFound
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs.ending import close_if_over
 from flowlet.runs.following import consider
 from flowlet.runs.mapping import are_paired, parents

@@ -9,7 +9,7 @@ numbers the first field tells the rows apart: those that are equal in the others
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from flowlet.named_tuple import NamedTuple
 
 
 class PutDag(NamedTuple):

@@ -7,10 +7,11 @@ docs core-concepts/backfill.rst). Plain functions of what they are given; `backf
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import iso
 from flowlet.errors import BackfillError
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs.states import FAILED, QUEUED, RUNNING
 from flowlet.scheduler.lanes import Lane
 from flowlet.scheduler.ticks import Schedule

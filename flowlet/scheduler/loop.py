@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowlet import events
 from flowlet.clock import SECOND, iso
 from flowlet.errors import EngineClosed, StoreBusy, StoreFaulty, StoreFull, StoreReadOnly, StoreUnavailable
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs.states import QUEUED, RUNNING
 from flowlet.scheduler import requests
 from flowlet.worker.workload import Outcome, RunFacts, Workload

@@ -13,9 +13,10 @@ No function here enumerates: a clock that leaps by 100 years costs what one tick
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowlet.clock import DAY, SECOND
+from flowlet.named_tuple import NamedTuple
 from flowlet.timetables import (
     LONG_AGO,
     AskedTicks,

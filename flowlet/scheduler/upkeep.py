@@ -6,11 +6,12 @@ turn of it is short: news that arrives meanwhile waits for a few milliseconds at
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from flowlet import settings
 from flowlet.clock import HOUR, MINUTE, SECOND, iso
 from flowlet.errors import StoreError, StoreLost, StoreUnavailable
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from flowlet.store import Store

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs.moves import AddBackfillDates, AddTasks, AddTick, Moves
 from flowlet.store.statements import load
 

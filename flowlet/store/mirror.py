@@ -8,7 +8,8 @@ of a file that lost nothing, wherever a crash falls.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from flowlet.named_tuple import NamedTuple
 
 _DIGITS = 20
 

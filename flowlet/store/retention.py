@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from flowlet.clock import DAY
+from flowlet.named_tuple import NamedTuple
 from flowlet.store.applying import SQL as WRITE
 from flowlet.store.statements import load
 

@@ -7,10 +7,11 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from flowlet.clock import Clock
 from flowlet.errors import StoreError, StoreLost
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs.moves import Moves
 from flowlet.settings import variable
 from flowlet.store import forking

@@ -8,9 +8,10 @@ these is asked through them alone, see `asked.py`; ours answer them, too, for cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flowlet.errors import TimetableError
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

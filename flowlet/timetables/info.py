@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import SystemClock, from_micros, to_micros
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from flowlet.timetables.base import Timetable

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
-from typing import NamedTuple
 
 from flowlet.errors import TimetableError
+from flowlet.named_tuple import NamedTuple
 
 DAY = 86_400
 #: The first and last second that are looked at: the years 1 to 9999 without their outermost days, so that

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.assets import Asset, AssetAlias, AssetRef, Metadata
 from flowlet.errors import FlowletError
+from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
