@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowlet.timetables import Timetable
 
 
-class DAG:
+class DAG(spellings.Respelt):
     """A description of tasks, their order and their schedule: `with DAG("etl", schedule="@daily"): ...`.
 
     Arguments are Airflow's. Naive datetimes are read in `FLOWLET__CORE__DEFAULT_TIMEZONE` (default UTC); the

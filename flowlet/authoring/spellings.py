@@ -65,3 +65,13 @@ def respell(arguments: dict[str, Any], table: Mapping[str, str | None]) -> None:
         value, new = arguments.pop(name), table[name]
         if new is not None:
             arguments.setdefault(new, value)
+
+
+class Respelt:
+    """Attributes of a DAG are found by the older names of its arguments, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        new = DAG_ARGUMENTS.get(name)
+        if new is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self, new)

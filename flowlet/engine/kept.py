@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,10 @@ class Kept:
     def forget_secret(self, kind: str, name: str) -> None:
         self._known[kind, name] = None
         self._post(requests.ForgetSecret(kind, name))
+
+    def look(self, name: str, **values: Any) -> Sequence[Any]:
+        """The rows of a named statement, as they are on file; from any thread."""
+        return self._store.fetch_now(name, **values)
 
     def secret_names(self, kind: str) -> list[str]:
         names = {name for name, _, _ in self._store.fetch_now("secrets", kind=kind)}

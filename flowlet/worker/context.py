@@ -6,7 +6,7 @@ that has none, so that a template which needs one fails instead of rendering "No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from flowlet.worker.previous import previous_successes
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
+    from flowlet.worker.looking import KnownTaskInstance
     from flowlet.worker.task_instance import RuntimeTaskInstance
     from flowlet.worker.workload import RunFacts, Workload
 
@@ -40,6 +41,21 @@ class ContextDagRun:
     @property
     def run_type(self) -> str:
         return self._run.run_type
+
+    def get_task_instances(self, state: str | Collection[str | None] | None = None) -> list[KnownTaskInstance]:
+        """How its tasks stand now, on file; all, or those in these states (Airflow 2)."""
+        from flowlet.worker.looking import instances_of
+
+        found = instances_of(self.dag_id, self.run_id)
+        if state is None:
+            return found
+        states = {state} if isinstance(state, str) else set(state)
+        return [ti for ti in found if ti.state in states]
+
+    def get_task_instance(self, task_id: str, map_index: int = -1) -> KnownTaskInstance | None:
+        """One of them, or None."""
+        found = self.get_task_instances()
+        return next((ti for ti in found if (ti.task_id, ti.map_index) == (task_id, map_index)), None)
 
     @property
     def external_trigger(self) -> bool:

@@ -9,6 +9,7 @@ from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import FlowletError, XComError
 from flowlet.runs import values
+from flowlet.worker.looking import Looks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +32,7 @@ class TaskInstanceKey(NamedTuple):
     map_index: int = -1
 
 
-class RuntimeTaskInstance:
+class RuntimeTaskInstance(Looks):
     """The running attempt as its body sees it.
 
     What is pushed here is on file with the attempt's outcome; until then only this attempt can pull it.
@@ -138,6 +139,23 @@ class RuntimeTaskInstance:
         from flowlet.worker.context import run_context
 
         return run_context(self._work.run, self._work.xcoms)["dag_run"]
+
+    @property
+    def end_date(self) -> None:
+        """It has not ended."""
+        return
+
+    @property
+    def queue(self) -> str | None:
+        return self.task.queue
+
+    def get_dagrun(self) -> Any:
+        """The context's `dag_run` (Airflow 2)."""
+        return self.dag_run
+
+    def current_state(self) -> str:
+        """As `state` (Airflow 2)."""
+        return self.state
 
     @property
     def log_url(self) -> str:

@@ -200,3 +200,15 @@ def test_hooks_find_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AirflowNotFoundException):
         BaseHook.get_connection("absent")
     assert "AIRFLOW_CONN_ABSENT" not in os.environ
+
+
+def test_attributes_of_a_dag_by_their_older_names(dag_of: Any) -> None:
+    dag = dag_of("""
+        from airflow import DAG
+        from airflow.operators.empty import EmptyOperator
+        with DAG("d", schedule_interval="@daily", concurrency=3) as dag:
+            EmptyOperator(task_id="t")
+    """)
+    assert (dag.schedule_interval, dag.concurrency) == ("@daily", 3)
+    with pytest.raises(AttributeError, match="'DAG' object has no attribute 'orientation'"):
+        _ = dag.orientation
