@@ -6,7 +6,7 @@ Propagation is a loop, not a recursion: a chain of 50,000 skipped tasks is one e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flowlet.authoring.spec import sources
 from flowlet.clock import iso
@@ -17,9 +17,11 @@ from flowlet.runs.mapping import (
     are_paired,
     broken_source,
     children,
+    count,
     count_of,
     expand,
     is_unexpanded,
+    recount,
 )
 from flowlet.runs.rows import settle
 from flowlet.runs.rules import RULES, Verdict
@@ -74,76 +76,114 @@ def consider(ti: TaskInstance, turn: Turn) -> bool:
 
 def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     """What the trigger rule makes of a waiting instance; those that end by it join `ended`."""
-    if (ti.spec.guards or ti.spec.scope) and _is_held(ti, ended, turn):
-        return None
     if is_unexpanded(ti):
         return _decide_mapped(ti, ended, turn)
+    if ti.spec.guards and _ends_by_setup(ti, ended, turn):
+        return None
     verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
     if verdict is _WAIT:
         return None
     if verdict is not _RUN:
         settle(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
         ended.append(ti)
-    elif _release(ti, turn):
+    elif ti.removed and _is_beyond(ti):
+        settle(ti, REMOVED, "what it is mapped over has fewer instances now", turn)
+        ended.append(ti)
+    elif not _is_held(ti) and _release(ti, turn):
         ended.append(ti)
     return None
 
 
-def _is_held(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> bool:
-    """Whether a setup from afar, or what a teardown waits for, keeps it; a broken setup ends it.
+def _is_beyond(ti: TaskInstance) -> bool:
+    """Upstreams were removed, and it stands behind as many as succeeded (Airflow: trigger_rule_dep.py, ALL_SUCCESS)."""
+    return ti.spec.trigger_rule == "all_success" and 0 < ti.succeeded <= ti.map_index
 
-    Source: Airflow's trigger_rule_dep.py, `_evaluate_setup_constraint` and `_evaluate_teardown_scope`.
+
+def _ends_by_setup(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> bool:
+    """A setup from afar that is broken ends it, whatever its rule but `always`.
+
+    Source: Airflow's trigger_rule_dep.py, `_evaluate_setup_constraint`.
     """
+    if ti.spec.trigger_rule == "always":
+        return False
     guards = [guard for index in ti.spec.guards for guard in _instances_of(ti, index)]
     states = {guard.state for guard in guards}
     broken = UPSTREAM_FAILED if states & {FAILED, UPSTREAM_FAILED} else SKIPPED if SKIPPED in states else None
-    if broken is not None:
-        setup = next(guard for guard in guards if guard.state in TERMINAL and guard.state != SUCCESS)
-        settle(ti, broken, f"its setup {setup.key} is {setup.state}", turn)
-        ended.append(ti)
-        return True
-    return bool(states - {SUCCESS}) or any(
+    if broken is None:
+        return False
+    setup = next(guard for guard in guards if guard.state in TERMINAL and guard.state != SUCCESS)
+    settle(ti, broken, f"its setup {setup.key} is {setup.state}", turn)
+    ended.append(ti)
+    return True
+
+
+def _is_held(ti: TaskInstance) -> bool:
+    """Whether what its rule lets go still waits for setups from afar, or a teardown for the work before it.
+
+    Source: Airflow's trigger_rule_dep.py, `_evaluate_setup_constraint` and `_evaluate_teardown_scope`.
+    """
+    if not (ti.spec.guards or ti.spec.scope) or ti.spec.trigger_rule == "always":
+        return False
+    return any(guard.state != SUCCESS for index in ti.spec.guards for guard in _instances_of(ti, index)) or any(
         other.state not in TERMINAL for index in ti.spec.scope for other in _instances_of(ti, index)
     )
 
 
 def _instances_of(ti: TaskInstance, index: int) -> Sequence[TaskInstance]:
+    """The instances of another task that one depends on: in a mapped group that of the same index."""
     other = ti.run.tasks[index]
     if other.instances is None:
         return (other,)
-    return (other.instances[ti.map_index],) if are_paired(other.spec, ti.spec) and ti.map_index >= 0 else other.instances
+    if not are_paired(other.spec, ti.spec):
+        return other.instances
+    if ti.map_index >= 0:
+        return (other.instances[ti.map_index],)
+    return other.instances if ti.spec.trigger_rule in _EARLY else ()
+
+
+_EARLY: Final = frozenset({"one_success", "one_failed", "one_done", "none_failed_min_one_success"})
+"""Rules that look at all indexes while the group is not expanded, so as not to speak before there are any."""
 
 
 def _decide_mapped(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
-    """A mapped task becomes its instances when its rule lets it go and its number is known.
+    """A mapped task becomes its instances when its rule lets it go and its number is known; those after it in its group too."""
+    todo = [ti]
+    for unexpanded in todo:
+        for instance in _expand_if_let_go(unexpanded, ended, turn):
+            _decide(instance, ended, turn)
+        if unexpanded.instances is not None and unexpanded.spec.map_group is not None:
+            below = [unexpanded.run.tasks[index] for index in unexpanded.spec.downstream]
+            todo += [task for task in below if task.state == NONE and is_unexpanded(task) and are_paired(unexpanded.spec, task.spec)]
 
-    In a mapped group the number alone decides: the rules are those of the instances, each for its index.
+
+def _expand_if_let_go(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> Sequence[TaskInstance]:
+    """The instances of a mapped task, none while it waits or if it ends as one.
+
+    What is written in the file has its number from the start, whatever its rule. Else the rule speaks first. One
+    that lets the task go before the values are there waits for them; Airflow gives the task up as upstream_failed
+    if its scheduler looks in between (TaskMap.expand_mapped_task).
     """
-    broken = broken_source(ti)
+    number = count_of(ti)
+    if number and number <= MOST_INSTANCES and not sources(ti.spec.mapping or ()):
+        return expand(ti, number, turn)
+    if ti.spec.guards and _ends_by_setup(ti, ended, turn):
+        return ()
+    verdict, broken = _verdict_as_one(ti), broken_source(ti)
+    if verdict is Verdict.FAIL or (verdict is _SKIP and broken is None):
+        return _end_as_one(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, ended, turn)
     if broken is not None:
-        settle(ti, broken[0], broken[1], turn)
-        return ended.append(ti)
-    if ti.spec.map_group is None and ti.total:
-        verdict = RULES[ti.spec.trigger_rule](ti)
-        if verdict is _WAIT:
-            return None
-        if verdict is not _RUN:
-            settle(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
-            return ended.append(ti)
-    count = count_of(ti)
-    if count is None:
-        if not _sources_are_done(ti):
-            return None
-        settle(ti, UPSTREAM_FAILED, "what it is mapped over was never pushed", turn)
-        return ended.append(ti)
-    if not 0 < count <= MOST_INSTANCES:
-        nothing = count == 0
-        reason = "it is mapped over nothing" if nothing else f"it would have {count} instances, more than {MOST_INSTANCES}"
-        settle(ti, SKIPPED if nothing else FAILED, reason, turn)
-        return ended.append(ti)
-    for instance in expand(ti, count, turn):
-        _decide(instance, ended, turn)
-    return None
+        return _end_as_one(ti, *broken, ended, turn)
+    if verdict is _WAIT or _is_held(ti):
+        return ()
+    if number is None and not _sources_are_done(ti):
+        return ()
+    if number is None:
+        return _end_as_one(ti, UPSTREAM_FAILED, "what it is mapped over was never pushed", ended, turn)
+    if number == 0:
+        return _end_as_one(ti, SKIPPED, "it is mapped over nothing", ended, turn)
+    if number > MOST_INSTANCES:
+        return _end_as_one(ti, FAILED, f"it would have {number} instances, more than {MOST_INSTANCES}", ended, turn)
+    return expand(ti, number, turn)
 
 
 def _sources_are_done(ti: TaskInstance) -> bool:
@@ -153,6 +193,22 @@ def _sources_are_done(ti: TaskInstance) -> bool:
         for source in sources(ti.spec.mapping or ())
         for instance in tasks[source].instances or (tasks[source],)
     )
+
+
+def _verdict_as_one(ti: TaskInstance) -> Verdict:
+    """What its rule says of a mapped task that is not expanded; in a mapped group of what counts before it is."""
+    if not ti.spec.upstream:
+        return _RUN
+    if ti.spec.map_group is None:
+        return RULES[ti.spec.trigger_rule](ti)
+    above = [instance for index in ti.spec.upstream for instance in _instances_of(ti, index)]
+    return RULES[ti.spec.trigger_rule](recount(TaskInstance(ti.run, ti.spec, 0), above))
+
+
+def _end_as_one(ti: TaskInstance, state: str, reason: str | None, ended: list[TaskInstance], turn: Turn) -> Sequence[TaskInstance]:
+    settle(ti, state, reason, turn)
+    ended.append(ti)
+    return ()
 
 
 def _release(ti: TaskInstance, turn: Turn) -> bool:
@@ -207,7 +263,12 @@ def propagate(ended: list[TaskInstance], turn: Turn) -> None:
 
 def _may_speak(ti: TaskInstance) -> bool:
     """False in by far the most cases: an `all_success` of which nothing but successes is known waits for the rest."""
-    return ti.succeeded >= ti.total or ti.spec.trigger_rule != "all_success" or ti.failed + ti.skipped + ti.upstream_failed + ti.removed > 0
+    return (
+        ti.succeeded >= ti.total
+        or ti.spec.trigger_rule != "all_success"
+        or ti.failed + ti.skipped + ti.upstream_failed + ti.removed > 0
+        or is_unexpanded(ti)
+    )
 
 
 def _tell_watchers(parent: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
@@ -216,24 +277,6 @@ def _tell_watchers(parent: TaskInstance, ended: list[TaskInstance], turn: Turn) 
         for child in children(parent, index):
             if child.state == NONE and not child.released:
                 _decide(child, ended, turn)
-
-
-def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:
-    """One more direct upstream of `child` has ended."""
-    if state == SUCCESS:
-        child.succeeded += 1
-        if parent.spec.is_setup:
-            child.setups_succeeded += 1
-    elif state == FAILED:
-        child.failed += 1
-    elif state == SKIPPED:
-        child.skipped += 1
-        if parent.spec.is_setup:
-            child.setups_skipped += 1
-    elif state == UPSTREAM_FAILED:
-        child.upstream_failed += 1
-    elif state == REMOVED:
-        child.removed += 1
 
 
 def may_run(ti: TaskInstance) -> bool:

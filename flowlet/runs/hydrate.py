@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import TaskSpec
-from flowlet.runs.following import count
 from flowlet.runs.instances import ActiveRun, TaskInstance
-from flowlet.runs.mapping import children, parents
+from flowlet.runs.mapping import children, count, parents
 from flowlet.runs.states import NONE, TERMINAL
 
 if TYPE_CHECKING:

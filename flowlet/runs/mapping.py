@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowlet.authoring.spec import sources
 from flowlet.runs.moves import AddTask, IndexTask
-from flowlet.runs.states import FAILED, NONE, SKIPPED, TERMINAL, UPSTREAM_FAILED
+from flowlet.runs.states import FAILED, NONE, REMOVED, SKIPPED, SUCCESS, TERMINAL, UPSTREAM_FAILED
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -94,6 +94,8 @@ def expand(ti: TaskInstance, count: int, turn: Turn) -> Sequence[TaskInstance]:
             )
         )  # fmt: skip
     _count_instances(ti, count, turn)
+    for instance in instances if spec.map_group is not None else ():
+        recount(instance, parents(instance))
     return instances
 
 
@@ -144,3 +146,31 @@ def parents(ti: TaskInstance) -> list[TaskInstance]:
         else:
             found.extend(above.instances)
     return found
+
+
+def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:
+    """One more direct upstream of `child` has ended."""
+    if state == SUCCESS:
+        child.succeeded += 1
+        if parent.spec.is_setup:
+            child.setups_succeeded += 1
+    elif state == FAILED:
+        child.failed += 1
+    elif state == SKIPPED:
+        child.skipped += 1
+        if parent.spec.is_setup:
+            child.setups_skipped += 1
+    elif state == UPSTREAM_FAILED:
+        child.upstream_failed += 1
+    elif state == REMOVED:
+        child.removed += 1
+
+
+def recount(ti: TaskInstance, above: Sequence[TaskInstance]) -> TaskInstance:
+    """Count anew how those that come directly before an instance have ended."""
+    ti.total, ti.setups = len(above), sum(parent.spec.is_setup for parent in above)
+    ti.succeeded = ti.failed = ti.skipped = ti.upstream_failed = ti.removed = 0
+    ti.setups_succeeded = ti.setups_skipped = 0
+    for parent in above:
+        count(ti, parent, parent.state)
+    return ti

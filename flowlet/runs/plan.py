@@ -43,7 +43,7 @@ def begin(run: ActiveRun, turn: Turn) -> None:
     if run.unfinished < len(run.instances):  # parts of it were cleared: the rest has ended already
         return resume(run, turn)
     for ti in run.instances:
-        if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always" or ti.spec.map_group):
+        if ti.state == NONE and not ti.released and (not ti.total or ti.spec.trigger_rule == "always" or ti.spec.mapping is not None):
             consider(ti, turn)
     return close_if_over(run, turn)
 
