@@ -35,7 +35,7 @@ LOGICAL_DATE = datetime(2026, 1, 15, tzinfo=UTC)
 UNSTEADY = frozenset({
     "example_bash_decorator.get_file_stats", "example_bash_decorator.describe_dag_folder",
     "example_bash_decorator.show_dag_folder_stats", "example_task_state_store.run_job", "tutorial.print_date",
-    "example_task_state_store_mapped.process_table",
+    "example_task_state_store_mapped.process_table", "example_asset_state_store_producer.load",
 })  # fmt: skip
 
 #: DAGs whose way through branches hangs on chance or on the clock: their run's state is compared only.

@@ -149,6 +149,10 @@ class PokeAgain(FlowletError):
     """Raised by a sensor that does not see yet what it waits for: it is executed again later."""
 
 
+class StateStoreError(FlowletError, ValueError):
+    """Something that cannot be kept in a state store."""
+
+
 class XComError(FlowletError, ValueError):
     """A value cannot be kept as an XCom; the message names the type or the limit."""
 

@@ -75,7 +75,8 @@ airflow.sdk.definitions.taskgroup, airflow.utils.task_group: TaskGroup MappedTas
 airflow.sdk.definitions.template, airflow.template.templater, airflow.utils.template: literal
 airflow.sdk.definitions.variable: Variable
 airflow.sdk.definitions.xcom_arg, airflow.models.xcom_arg: XComArg PlainXComArg MapXComArg
-airflow.sdk.execution_time.context: NEVER_EXPIRE
+airflow.sdk.execution_time.context: NEVER_EXPIRE TaskStateStoreAccessor AssetStateStoreAccessor
+airflow.sdk.execution_time.context: AssetStateStoreAccessors
 airflow.sdk.execution_time.task_runner: RuntimeTaskInstance
 airflow.sdk.execution_time.xcom: XCom
 airflow.sdk.io, airflow.io: ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS

@@ -99,6 +99,8 @@ _HOMES = """
 .worker.macros: ds_add ds_format ds_format_locale datetime_diff_for_humans
 .worker.secrets: mask_secret redact
 .worker.task_instance: TaskInstance=RuntimeTaskInstance RuntimeTaskInstance TaskInstanceKey
+.worker.state_stores: NEVER_EXPIRE TaskStateStoreAccessor=TaskStateStore AssetStateStoreAccessor=AssetStateStore
+.worker.state_stores: AssetStateStoreAccessors=AssetStateStores
 .worker.variables: Variable
 builtins: RemovedInAirflow3Warning=DeprecationWarning RemovedInAirflow4Warning=DeprecationWarning
 builtins: AirflowProviderDeprecationWarning=DeprecationWarning
@@ -112,7 +114,7 @@ _LATER = {
     " ProductMapper RollupMapper SegmentWindow StartOfDayMapper StartOfHourMapper StartOfMonthMapper"
     " StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper Window DayWindow HourWindow MonthWindow QuarterWindow"
     " WeekWindow YearWindow MinimumCount WaitForAll CronPartitionTimetable PartitionedAssetTimetable PartitionedAtRuntime",
-    "task and asset state stores": "NEVER_EXPIRE ResumableJobMixin",
+    "resumable jobs": "ResumableJobMixin",
     "more triggers": "FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger DagStateTrigger"
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",

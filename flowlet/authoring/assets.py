@@ -5,7 +5,7 @@ A task names what it writes as `outlets` and what it reads as `inlets`; a DAG ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Self
 
 import attrs
@@ -189,6 +189,15 @@ def condition_of(schedule: object) -> BaseAsset | None:
     if isinstance(schedule, (list, tuple, set)) and schedule and all(isinstance(one, BaseAsset) for one in schedule):
         return AssetAll(*schedule)
     return None
+
+
+def assets_of(schedule: object, tasks: Iterable[Any]) -> Iterator[Asset]:
+    """The assets that a schedule waits for, and that tasks read and write."""
+    condition = condition_of(getattr(schedule, "asset_condition", schedule))
+    named = condition.iter_assets() if condition is not None else ()
+    for one in (*named, *(asset for task in tasks for asset in (*task.inlets, *task.outlets))):
+        if isinstance(one, Asset):
+            yield one
 
 
 def _checked(what: str, value: Any) -> str:

@@ -15,6 +15,7 @@ from flowlet.clock import Clock, SystemClock
 from flowlet.engine import backfill_rows, rows
 from flowlet.engine.callbacks import MAY_TAKE, Callbacks
 from flowlet.engine.shield import to_the_end
+from flowlet.engine.states import States
 from flowlet.engine.values import Values
 from flowlet.errors import EngineClosed, FlowletError
 from flowlet.executors.triggerer import Triggerer
@@ -110,7 +111,7 @@ class Wiring:
         self._loop = asyncio.get_running_loop()
         self.executor = self._make_executor()
         self.brain = await self._make_brain(store)
-        self._values = Values(self.brain, store)
+        self._values, self._states = Values(self.brain, store), States(self.brain, store)
         self._worker = self._make_worker(store)
         self._triggerer = Triggerer(self._worker, self._fired)
         self._scheduler = Scheduler(
@@ -120,6 +121,7 @@ class Wiring:
             look_up=self._look_up,
         )  # fmt: skip
         self._values.follow(self._scheduler)
+        self._states.follow(self._scheduler)
         vault.opened(self._values)
         await self.executor.open(self._worker, self._scheduler.deliver, self._scheduler.discard)
         self._can_execute = True
@@ -203,6 +205,7 @@ class Wiring:
         brain = Brain(
             parallelism=self.executor.parallelism, first_run_id=run_id + 1, first_task_id=task_id + 1,
             executing=self._execute, schedules=self._schedules, unlimited=self._unlimited,
+            clears_state=settings.get_bool("state_store", "clear_on_success", False),
         )  # fmt: skip
         brain.next_backfill = (await store.fetch("max_backfill_id"))[0][0] + 1
         self._default_pool = brain.admission.pool("default_pool").size
@@ -219,7 +222,8 @@ class Wiring:
         self.logs = Logs(self._log_folder())
         marker = "" if store.in_memory else store.path
         return Worker(
-            clock=self.clock, logs=self.logs, capture=self._capture, marker=marker, runs=self._door_to_runs()
+            clock=self.clock, logs=self.logs, capture=self._capture, marker=marker, runs=self._door_to_runs(),
+            states=self._states,
         )
 
     def _door_to_runs(self) -> Runs:

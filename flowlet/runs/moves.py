@@ -165,6 +165,43 @@ class PutRendered(NamedTuple):
     label: str | None
 
 
+class PutTaskState(NamedTuple):
+    """What a task instance keeps for its next try. Refused when the row holds another try."""
+
+    ti: int
+    try_number: int
+    key: str
+    value: str
+    updated_at: int
+    expires_at: int | None
+
+    def __repr__(self) -> str:
+        return f"PutTaskState({self.ti!r}, {self.key!r})"
+
+
+class PutAssetState(NamedTuple):
+    """What is kept of an asset, and who wrote it."""
+
+    asset: str
+    key: str
+    value: str
+    updated_at: int
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    def __repr__(self) -> str:
+        return f"PutAssetState({self.asset!r}, {self.key!r})"
+
+
+class DropState(NamedTuple):
+    """Forget one key of a task instance (its row) or of an asset (its name), or all of them (None)."""
+
+    scope: int | str
+    key: str | None
+
+
 class ReleaseTask(NamedTuple):
     """running -> up_for_reschedule, deferred or awaiting_input: the attempt goes on later."""
 
@@ -325,6 +362,8 @@ class Moves:
         "begin_run",
         "delete_pool",
         "delete_secret",
+        "drop_asset_state",
+        "drop_task_state",
         "end_run",
         "end_task",
         "index_task",
@@ -332,10 +371,12 @@ class Moves:
         "move_backfill",
         "move_cursor",
         "pause_dag",
+        "put_asset_state",
         "put_dag",
         "put_pool",
         "put_rendered",
         "put_secret",
+        "put_task_state",
         "put_xcom",
         "release_task",
         "reopen_run",
@@ -359,6 +400,10 @@ class Moves:
         self.reopen_run: list[ReopenRun] = []
         self.adopt_run: list[AdoptRun] = []
         self.begin_run: list[BeginRun] = []
+        self.drop_task_state: list[DropState] = []
+        self.put_task_state: list[PutTaskState] = []
+        self.drop_asset_state: list[DropState] = []
+        self.put_asset_state: list[PutAssetState] = []
         self.end_task: list[EndTask] = []
         self.put_xcom: list[PutXCom] = []
         self.put_rendered: list[PutRendered] = []
@@ -385,4 +430,5 @@ class Moves:
             or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task or self.put_rendered
             or self.reopen_run or self.reset_task
             or self.adopt_run or self.settle_backfill_date or self.move_backfill or self.add_backfill or self.add_backfill_dates
+            or self.put_task_state or self.put_asset_state or self.drop_task_state or self.drop_asset_state
         )  # fmt: skip

@@ -56,8 +56,8 @@ class Turn:
         """Runs that ended."""
         self.look_up: list[Any] = []
         """What the file is to be asked before the next turn, as requests that wait for the answer."""
-        self.callbacks: list[tuple[TaskInstance, str, Any]] = []
-        """(instance, "success" | "failure" | "retry" | "skipped", outcome)."""
+        self.callbacks: list[tuple[Any, str, Any]] = []
+        """(workload, or the run, "success" | "failure" | "retry" | "skipped", outcome)."""
         self.replies: list[tuple[Any, Any]] = []
         """(request, answer or exception) for those who asked."""
 

@@ -34,6 +34,7 @@ from flowlet.scheduler import (
     reloading,
     requests,
     schedules,
+    state_keeping,
 )
 from flowlet.scheduler.entry import Entry
 from flowlet.scheduler.limits import Admission, Limit
@@ -52,8 +53,10 @@ class Brain:
 
     def __init__(
         self, *, parallelism: int, first_run_id: int = 1, first_task_id: int = 1,
-        executing: bool = True, schedules: bool = True, unlimited: bool = False,
+        executing: bool = True, schedules: bool = True, unlimited: bool = False, clears_state: bool = False,
     ) -> None:  # fmt: skip
+        self.clears_state = clears_state
+        """What a task keeps goes when it succeeds."""
         self.entries: dict[str, Entry] = {}
         self.admission = Admission(parallelism, unlimited=unlimited)
         self.executing = executing
@@ -345,11 +348,12 @@ class Brain:
 
     # -- after the commit ----------------------------------------------------------------------------
 
-    def refused(self, conflicts: Iterable[Any], turn: Turn) -> list[ActiveRun]:
+    def refused(self, conflicts: Sequence[Any], turn: Turn) -> list[ActiveRun]:
         """What the file did not take. Gives the runs whose rows are not as they were left: to be read again."""
         lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
         lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
         ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run")}
+        turn.replies = state_keeping.refused(conflicts, turn.replies)
         for run in turn.runs:
             if run.id in lost_runs:
                 self._forget(run, turn)
@@ -413,6 +417,8 @@ _APPLY: dict[type, Any] = {
     requests.DeletePool: Brain._delete_pool,
     requests.KeepSecret: keeping.keep,
     requests.ForgetSecret: keeping.forget,
+    requests.KeepState: state_keeping.keep,
+    requests.DropState: state_keeping.drop,
     requests.Note: Brain._note,
     requests.Flush: Brain._flush,
     requests.Interrupt: outcomes.interrupt,

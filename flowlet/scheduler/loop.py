@@ -74,6 +74,8 @@ class Scheduler:
         self.triggerer = triggerer
         self.look_up = look_up
         self.failure: BaseException | None = None
+        self.is_over = False
+        """No turn comes any more: what is posted now is never answered."""
         self.trouble: Trouble | None = None
         self._inbox: list[Any] = []
         self._asked: list[Any] = []
@@ -141,6 +143,8 @@ class Scheduler:
             raise
         except Exception as error:
             self._fail(error)
+        finally:
+            self.is_over = True
 
     async def turn(self) -> None:
         """One round: what was asked and what is due, decided, committed, carried out."""

@@ -9,7 +9,7 @@ from flowlet.runs import clearing, plan
 from flowlet.runs.instances import TaskInstance
 from flowlet.runs.moves import PutRendered
 from flowlet.runs.states import AWAITING_INPUT, DEFERRED, RESTARTING, RUNNING
-from flowlet.scheduler import requests
+from flowlet.scheduler import requests, state_keeping
 
 if TYPE_CHECKING:
     from flowlet.runs.turn import Turn
@@ -35,9 +35,7 @@ def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
     ti.work = None
     kind = outcome.kind
     if kind == "succeeded":
-        plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
-        if work.task.on_success_callback:
-            turn.callbacks.append((work, "success", outcome))
+        succeeded(brain, request, turn)
         return
     if kind == "skipped":
         plan.skip(ti, outcome.reason, outcome.xcoms, turn)
@@ -72,6 +70,17 @@ def _came_late(brain: Brain, ti: TaskInstance, request: requests.Ended, turn: Tu
         discarded(brain, requests.Discarded(*request), turn)
     if ti.work is request.work and ti.state == RESTARTING:
         clearing.restart(ti, turn)
+
+
+def succeeded(brain: Brain, request: requests.Ended, turn: Turn) -> None:
+    """The attempt did what it is for: its values are there, what hangs on it may start."""
+    work, outcome = request
+    ti: TaskInstance = work.key
+    if brain.clears_state:
+        state_keeping.forget(turn.moves, ti.id)
+    plan.succeed(ti, outcome.xcoms, outcome.skip, turn, length=outcome.length)
+    if work.task.on_success_callback:
+        turn.callbacks.append((work, "success", outcome))
 
 
 def wait(ti: TaskInstance, outcome: Any, turn: Turn) -> None:

@@ -8,6 +8,7 @@ from flowlet.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
+    import concurrent.futures
     from collections.abc import Mapping, Sequence
 
     from flowlet.authoring.dag import DAG
@@ -220,6 +221,26 @@ class ForgetSecret(NamedTuple):
     kind: str
     name: str
     reply: asyncio.Future[Any] | None = None
+
+
+class KeepState(NamedTuple):
+    """A running task keeps a text under a key: for its next try, or with `asset` (a name) of that asset."""
+
+    work: Workload
+    asset: str | None
+    key: str
+    value: str
+    expires_at: int | None = None
+    reply: concurrent.futures.Future[Any] | None = None
+
+
+class DropState(NamedTuple):
+    """It forgets a key, or all of them (None)."""
+
+    work: Workload
+    asset: str | None
+    key: str | None
+    reply: concurrent.futures.Future[Any] | None = None
 
 
 class Note(NamedTuple):

@@ -17,7 +17,7 @@ from flowlet.store.statements import load, script
 from flowlet.store.watch import log_size
 
 #: One script per version, each from the version before it. user_version counts them.
-MIGRATIONS: Final = ("migrations/001.sql", "migrations/002.sql", "migrations/003.sql", "migrations/004.sql")
+MIGRATIONS: Final = ("migrations/001.sql", "migrations/002.sql", "migrations/003.sql", "migrations/004.sql", "migrations/005.sql")
 VERSION: Final = len(MIGRATIONS)
 
 QUICK_CHECK_LIMIT = 1 << 30

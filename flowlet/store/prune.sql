@@ -52,6 +52,9 @@ DELETE FROM xcom WHERE ti IN (SELECT value FROM json_each(:ids));
 -- name: delete_rendered
 DELETE FROM rendered WHERE ti IN (SELECT value FROM json_each(:ids));
 
+-- name: delete_task_states
+DELETE FROM task_state WHERE ti IN (SELECT value FROM json_each(:ids));
+
 -- name: delete_attempts
 DELETE FROM attempt WHERE ti IN (SELECT value FROM json_each(:ids));
 
@@ -68,6 +71,13 @@ SELECT at FROM event ORDER BY id LIMIT 1;
 -- Events come nearly in the order of time: the oldest ids are looked at, no more.
 DELETE FROM event
 WHERE id IN (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT :limit) WHERE at < :before);
+
+-- name: first_expiry
+SELECT expires_at FROM task_state WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1;
+
+-- name: delete_expired
+DELETE FROM task_state
+WHERE (ti, key) IN (SELECT ti, key FROM task_state WHERE expires_at < :now ORDER BY expires_at LIMIT :limit);
 
 -- name: oldest_span_kept
 -- Where the newest :keep_spans spans of a DAG begin.

@@ -24,6 +24,12 @@ SELECT value, description FROM secret WHERE kind = :kind AND name = :key;
 -- name: secrets
 SELECT name, value, description FROM secret WHERE kind = :kind ORDER BY name;
 
+-- name: task_state
+SELECT value FROM task_state WHERE ti = :scope AND key = :key;
+
+-- name: asset_state
+SELECT value FROM asset_state WHERE asset = :scope AND key = :key;
+
 -- name: max_ids
 -- The ids to go on from: (run, task_instance).
 SELECT coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(id) FROM task_instance), 0);

@@ -17,7 +17,10 @@ from flowlet.store.statements import load
 
 QUERIES: Final = load("read.sql")
 
-VIEWS: Final = ("runs", "tasks", "attempts", "xcoms", "ticks", "events", "backfills", "backfill_dates")
+VIEWS: Final = (
+    "runs", "tasks", "attempts", "xcoms", "ticks", "events", "backfills", "backfill_dates", "task_state_store",
+    "asset_state_store",
+)  # fmt: skip
 
 Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
@@ -152,6 +155,8 @@ _NEWEST: Final = {
     "events": "at",
     "backfills": "backfill_id",
     "backfill_dates": "backfill_id DESC, ordinal",
+    "task_state_store": "updated_at",
+    "asset_state_store": "updated_at",
 }
 
 

@@ -1,6 +1,7 @@
 """Old runs go, so that the file stays bounded; their ticks stay counted.
 
-A run leaves with its task instances, attempts, XComs and rendered fields. Its tick becomes part of a span in `tick`, so
+A run leaves with its task instances, attempts, XComs, rendered fields and what its tasks kept; what a task kept for a
+time goes when that is over. Its tick becomes part of a span in `tick`, so
 that the sum of all counts in view `ticks` is the same before and after. Of a DAG whose ticks change their
 fate all the time the old spans become one row for each outcome.
 
@@ -57,9 +58,11 @@ class Batch(NamedTuple):
     events: bool
     backfill: int | None = None
     """One that ended long ago: its dates go, and at last itself."""
+    states: bool = False
+    """What tasks kept for a time that is over by now."""
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.spans or self.events or self.backfill is not None)
+        return bool(self.runs or self.spans or self.events or self.states or self.backfill is not None)
 
 
 class Pruning:
@@ -68,6 +71,7 @@ class Pruning:
     def __init__(self, now: int, *, keep_days: int, keep_runs: int) -> None:
         self.deleted = 0
         self.left = True
+        self.now = now
         self.before = now - keep_days * DAY
         """Runs that ended earlier may go."""
         self._keep_runs = max(keep_runs, 1)
@@ -81,12 +85,7 @@ class Pruning:
             if self._dag is None:
                 found = connection.execute(SQL["next_dag"], {"dag_id": self._dag_id}).fetchone()
                 if found is None:
-                    backfill = connection.execute(SQL["old_backfill"], {"before": self.before}).fetchone()
-                    if backfill is not None:
-                        return batch._replace(backfill=backfill[0])
-                    oldest = connection.execute(SQL["oldest_event"]).fetchone()
-                    self.left = oldest is not None and oldest[0] < self.before
-                    return batch._replace(events=self.left)
+                    return self._look_beside(connection, batch)
                 self._dag_id, queued_at = found
                 self._dag = _Dag(self._dag_id, self.before, self._keep_runs, has_old_runs=queued_at < self.before)
             if self._dag.gather(connection, batch):
@@ -98,7 +97,7 @@ class Pruning:
         """Inside a transaction. What went meanwhile, or is needed by now, is passed over."""
         going = self._still_going(connection, batch.runs)
         tasks = {"ids": json.dumps([task for run in going for task in run.tasks])}
-        for name in ("delete_xcoms", "delete_rendered", "delete_attempts", "delete_tasks"):
+        for name in ("delete_xcoms", "delete_rendered", "delete_task_states", "delete_attempts", "delete_tasks"):
             connection.execute(SQL[name], tasks)
         whole = [run for run in going if run.is_whole]
         connection.execute(SQL["delete_runs"], {"ids": json.dumps([run.id for run in whole])})
@@ -113,9 +112,21 @@ class Pruning:
             given = {"backfill": batch.backfill, "limit": ROWS}
             if connection.execute(SQL["delete_backfill_dates"], given).rowcount < ROWS:
                 connection.execute(SQL["delete_backfill"], {"backfill": batch.backfill})
-        if batch.events:
-            given = {"limit": ROWS, "before": self.before}
-            self.left = connection.execute(SQL["delete_events"], given).rowcount == ROWS
+        if batch.events or batch.states:
+            given = {"limit": ROWS, "before": self.before, "now": self.now}
+            names = [name for name, old in (("delete_events", batch.events), ("delete_expired", batch.states)) if old]
+            self.left = ROWS in [connection.execute(SQL[name], given).rowcount for name in names]
+
+    def _look_beside(self, connection: sqlite3.Connection, batch: Batch) -> Batch:
+        """What goes by its own age, after all DAGs: backfills, then events and what tasks kept."""
+        backfill = connection.execute(SQL["old_backfill"], {"before": self.before}).fetchone()
+        if backfill is not None:
+            return batch._replace(backfill=backfill[0])
+        oldest, first = (connection.execute(SQL[name]).fetchone() for name in ("oldest_event", "first_expiry"))
+        events = oldest is not None and oldest[0] < self.before
+        states = first is not None and first[0] < self.now
+        self.left = events or states
+        return batch._replace(events=events, states=states)
 
     def _still_going(self, connection: sqlite3.Connection, runs: list[OldRun]) -> list[OldRun]:
         there = {row[0] for row in connection.execute(SQL["finished"], {"ids": json.dumps([run.id for run in runs])})}

@@ -80,6 +80,26 @@ UPDATE run SET run_type = 'backfill', conf = coalesce(?2, conf) WHERE id = ?1 AN
 -- name: begin_run
 UPDATE run SET state = 'running', started_at = ?1 WHERE id = ?2 AND state = 'queued';
 
+-- name: drop_task_state.if_there
+DELETE FROM task_state WHERE ti = ?1 AND (key = ?2 OR ?2 IS NULL);
+
+-- name: put_task_state
+-- Only the try that the row holds may write: one that was given up and comes late changes nothing.
+INSERT INTO task_state (ti, key, value, updated_at, expires_at)
+SELECT id, ?3, ?4, ?5, ?6 FROM task_instance WHERE id = ?1 AND try_number = ?2
+ON CONFLICT (ti, key) DO UPDATE SET
+    value = excluded.value, updated_at = excluded.updated_at, expires_at = excluded.expires_at;
+
+-- name: drop_asset_state.if_there
+DELETE FROM asset_state WHERE asset = ?1 AND (key = ?2 OR ?2 IS NULL);
+
+-- name: put_asset_state
+INSERT INTO asset_state (asset, key, value, updated_at, dag_id, run_id, task_id, map_index)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (asset, key) DO UPDATE SET
+    value = excluded.value, updated_at = excluded.updated_at, dag_id = excluded.dag_id, run_id = excluded.run_id,
+    task_id = excluded.task_id, map_index = excluded.map_index;
+
 -- name: end_task
 UPDATE task_instance
 SET state = ?3, outcome = ?4, reason = ?5, error = ?6, ended_at = ?7, wake_at = ?8, max_tries = ?9, crashes = ?10

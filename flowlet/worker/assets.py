@@ -86,6 +86,11 @@ class InletEvents:
         return [event for event, alias in events if _means(key, event, alias)]
 
 
+def behind_alias(run: RunFacts, alias: AssetAlias) -> Iterator[Asset]:
+    """The assets that it stood for in this run so far."""
+    return (event.asset for event, name in run.cache.get(EVENTS, ()) if name == alias.name)
+
+
 def _means(key: Any, event: AssetEvent, alias: str | None) -> bool:
     if isinstance(key, AssetAlias):
         return key.name == alias

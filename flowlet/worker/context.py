@@ -14,6 +14,7 @@ from flowlet.authoring import spellings
 from flowlet.errors import ParamError
 from flowlet.worker.accessors import CONN, MACROS, VAR
 from flowlet.worker.previous import previous_successes
+from flowlet.worker.state_stores import AssetStateStores, TaskStateStore, names_assets
 
 if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
@@ -125,11 +126,14 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
         "map_index_template": task.map_index_template,
         "inlets": task.inlets,
         "outlets": task.outlets,
+        "task_state_store": TaskStateStore(ti),
         "task_instance_key_str": f"{run.dag_id}__{task.task_id}__{shared.get('ds_nodash', run.run_id)}",
     }
     if task.outlets or task.inlets:
         from flowlet.worker.assets import InletEvents, OutletEvents
 
+        if names_assets(task.inlets, task.outlets):
+            context["asset_state_store"] = AssetStateStores(ti, task.inlets, task.outlets)
         context["outlet_events"] = OutletEvents(task.outlets)
         context["inlet_events"] = InletEvents(run)
     if test_mode:

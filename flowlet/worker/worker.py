@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowlet.authoring.operator import BaseOperator
     from flowlet.clock import Clock
     from flowlet.worker.logs import AttemptLog, Logs
-    from flowlet.worker.workload import Outcome, RunFacts, Runs, Workload
+    from flowlet.worker.workload import Outcome, RunFacts, Runs, States, Workload
 
 #: Operators of which is remembered how an attempt of them goes.
 _MOST_RECIPES = 4096
@@ -62,9 +62,11 @@ class Worker:
         marker: str = "",
         test_mode: bool = False,
         runs: Runs | None = None,
+        states: States | None = None,
     ) -> None:
         self.clock = clock
         self.runs = runs
+        self.states = states
         self.logs = logs
         self.xcom_limit = xcom_limit
         self.marker = marker

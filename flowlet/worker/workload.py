@@ -63,6 +63,42 @@ class Runs(Protocol):
         ...
 
 
+class States(Protocol):
+    """The door from a body to what tasks keep beside their values: of its own instance or, with `asset`, of an asset.
+
+    Values are texts. From a thread a write returns when it is on file; on the engine's loop, which nobody may hold up,
+    it is seen at once and on file with the next commit, before anything that follows from the attempt's end.
+    """
+
+    def find(self, work: Workload, asset: str | None, key: str) -> str | None:
+        """What is kept, or None. Blocking but quick."""
+        ...
+
+    async def afind(self, work: Workload, asset: str | None, key: str) -> str | None:
+        """The same, awaited."""
+        ...
+
+    def keep(self, work: Workload, asset: str | None, key: str, value: str, expires_at: int | None) -> None:
+        """Keep a text, until a moment or for good."""
+        ...
+
+    async def akeep(self, work: Workload, asset: str | None, key: str, value: str, expires_at: int | None) -> None:
+        """The same; on file when this returns."""
+        ...
+
+    def drop(self, work: Workload, asset: str | None, key: str | None) -> None:
+        """Forget a key, or all (None)."""
+        ...
+
+    async def adrop(self, work: Workload, asset: str | None, key: str | None) -> None:
+        """The same; on file when this returns."""
+        ...
+
+    def name_of(self, uri: str) -> str | None:
+        """The name of the asset with that uri, among those that the registered DAGs name."""
+        ...
+
+
 @attrs.define(eq=False)
 class RunFacts:
     """What a body may know of its DagRun. Moments are microseconds; made once per run, shared, never written."""

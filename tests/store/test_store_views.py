@@ -32,6 +32,8 @@ VIEWS = {
     "backfills": "backfill_id dag_id state from_date to_date run_backwards reprocess_behavior max_active_runs conf"
     " created_at ended_at",
     "backfill_dates": "backfill_id dag_id ordinal logical_date run_id reason",
+    "task_state_store": "dag_id run_id task_id map_index key value updated_at expires_at",
+    "asset_state_store": "asset key value updated_at dag_id run_id task_id map_index",
 }
 
 
