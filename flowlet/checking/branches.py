@@ -9,7 +9,7 @@ from flowlet.authoring.dag import DAG
 from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.places import nearest
 from flowlet.checking.findings import ERROR, Finding, about_task
-from flowlet.checking.trees import function_tree
+from flowlet.checking.trees import function_tree, own_nodes
 from flowlet.operators.branch import BranchPythonOperator
 
 _OURS = "flowlet.operators."
@@ -60,7 +60,7 @@ def _returned(task: BranchPythonOperator) -> list[list[str]] | None:
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
     found: list[list[str]] = []
-    for node in _own_nodes(tree):
+    for node in own_nodes(tree):
         if isinstance(node, (ast.Yield, ast.YieldFrom)):
             return None
         if isinstance(node, ast.Return):
@@ -69,14 +69,6 @@ def _returned(task: BranchPythonOperator) -> list[list[str]] | None:
                 return None
             found += [names for names in ids if names is not None]
     return found or None
-
-
-def _own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of functions in it."""
-    for child in ast.iter_child_nodes(tree):
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            yield child
-            yield from _own_nodes(child)
 
 
 def _sides(value: ast.expr | None) -> Iterator[ast.expr | None]:

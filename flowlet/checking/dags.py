@@ -18,17 +18,38 @@ def check_dag(dag: DAG, now: int, pools: Container[str]) -> Iterator[Finding]:
     if not dag.tasks:
         yield about_dag(WARNING, "no-tasks", dag, "has no tasks", "create them inside `with DAG(...)`, or remove the DAG")
     yield from _task_dates(dag)
+    yield from _never_fires(dag)
     yield from _catchup(dag, now)
     yield from _pools(dag, pools)
 
 
 def _task_dates(dag: DAG) -> Iterator[Finding]:
+    """A task runs from the later of both starts to the earlier of both ends, its own and the DAG's."""
     for task in dag.tasks:
-        if task.start_date and task.end_date and task.end_date < task.start_date:
+        start = max((date for date in (task.start_date, dag.start_date) if date), default=None)
+        end = min((date for date in (task.end_date, dag.end_date) if date), default=None)
+        if start and end and end < start and (task.start_date or task.end_date):
             yield about_task(
-                ERROR, "dates", task, f"end_date {task.end_date} is before start_date {task.start_date}: it never runs",
-                "exchange them",
+                ERROR, "dates", task, f"end_date {end} is before start_date {start}: it never runs", "exchange or remove them",
             )  # fmt: skip
+
+
+def _never_fires(dag: DAG) -> Iterator[Finding]:
+    """Between its start and its end the schedule has no tick."""
+    start, end, timetable = micros(dag.start_date), micros(dag.end_date), dag.timetable
+    if timetable is None or not timetable.periodic or start is None or end is None:
+        return
+    try:
+        timetable = timetable.anchored(start)
+        due = timetable.next_after(timetable.first_due(start) - 1)
+        is_never = due is None or due > timetable.last_due(end)
+    except FlowletError:
+        return  # their timetable does not say
+    if is_never:
+        yield about_dag(
+            ERROR, "never-fires", dag, f"the schedule {dag.schedule!r} has no moment from {dag.start_date} to {dag.end_date}",
+            "move a date, or change the schedule",
+        )  # fmt: skip
 
 
 def _catchup(dag: DAG, now: int) -> Iterator[Finding]:

@@ -84,7 +84,7 @@ def _ends_of(task: BaseOperator, ups: Sequence[States], *, skippable: bool) -> S
         ends |= _SKIPPED
     if any(up & _BAD for up in ups):
         ends |= {"upstream_failed"} | _SKIPPED
-    if task.trigger_rule not in {TriggerRule.ALL_SUCCESS, TriggerRule.NONE_FAILED}:
+    if ups and task.trigger_rule not in {TriggerRule.ALL_SUCCESS, TriggerRule.NONE_FAILED}:
         ends |= {"upstream_failed"} | _SKIPPED
     return ends
 

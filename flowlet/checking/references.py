@@ -12,15 +12,16 @@ from flowlet.operators.external_task import ExternalTaskSensor
 from flowlet.operators.trigger_dagrun import TriggerDagRunOperator
 
 
-def check_references(dags: Sequence[DAG]) -> Iterator[Finding]:
-    """What a sensor waits for or an operator triggers, and none of these DAGs is."""
+def check_references(dags: Sequence[DAG], *, all_known: bool) -> Iterator[Finding]:
+    """What a sensor waits for or an operator triggers, and none of these DAGs is; without `all_known`, only unknown tasks of these."""
     known = {dag.dag_id: dag for dag in dags}
     for dag in dags:
         for task in dag.tasks:
-            if isinstance(task, TriggerDagRunOperator):
+            if isinstance(task, TriggerDagRunOperator) and all_known:
                 yield from _unknown_dag(task, task.trigger_dag_id, known)
             elif isinstance(task, ExternalTaskSensor):
-                yield from _unknown_dag(task, task.external_dag_id, known)
+                if all_known:
+                    yield from _unknown_dag(task, task.external_dag_id, known)
                 yield from _unknown_tasks(task, known)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _MOVING = frozenset({
     "pendulum.now", "pendulum.today", "pendulum.yesterday", "pendulum.tomorrow", "airflow.utils.timezone.utcnow",
     "airflow.sdk.timezone.utcnow", "airflow.utils.dates.days_ago", "time.time",
 })  # fmt: skip
+
+_ZONE = re.compile(r"T.*[-+Zz]|\d\d:\d\d.*[-+Zz]")
 
 _NETWORK = ("requests", "httpx", "urllib.request", "urllib3", "aiohttp", "socket")
 _NETWORK_CALLS = frozenset({
@@ -37,10 +40,21 @@ def check_source(file: str, source: bytes | str) -> Iterator[Finding]:
         yield from _waiting(file, call, names)
     values = {target.id: node.value for node in nodes if isinstance(node, ast.Assign)
               for target in node.targets if isinstance(target, ast.Name)}  # fmt: skip
+    values |= _defaults(tree)
     for name, value in _dates(nodes):
         given = values.get(value.id, value) if isinstance(value, ast.Name) else value
         yield from _moving(file, name, value.lineno, given, names)
         yield from _naive(file, name, value.lineno, given, names)
+
+
+def _defaults(tree: ast.AST) -> dict[str, ast.expr]:
+    """Parameters that are called like dates, or hold one: a factory's `start=datetime(...)`."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.args.defaults:
+            names = [*node.args.posonlyargs, *node.args.args][-len(node.args.defaults) :]
+            found |= {name.arg: value for name, value in zip(names, node.args.defaults, strict=True)}
+    return found
 
 
 def _waiting(file: str, call: ast.Call, names: dict[str, str]) -> Iterator[Finding]:
@@ -68,6 +82,10 @@ def _dates(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value in _DATES:
                     yield str(key.value), value
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value in _DATES:
+                    yield str(target.slice.value), node.value
 
 
 def _moving(file: str, name: str, line: int, value: ast.expr, names: dict[str, str]) -> Iterator[Finding]:
@@ -82,17 +100,26 @@ def _moving(file: str, name: str, line: int, value: ast.expr, names: dict[str, s
 
 
 def _naive(file: str, name: str, line: int, value: ast.expr, names: dict[str, str]) -> Iterator[Finding]:
-    if not isinstance(value, ast.Call) or called(value, names) != "datetime.datetime":
-        return
-    if len(value.args) >= 8 or any(keyword.arg in {"tzinfo", None} for keyword in value.keywords):
-        return
-    if any(isinstance(part, ast.Starred) for part in value.args):
-        return
-    yield Finding(
-        HINT, "naive-date", file, line, None, None,
-        f"{name} has no time zone: it is read in FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
-        "say the zone: datetime(..., tzinfo=UTC)",
-    )  # fmt: skip
+    if isinstance(value, ast.Call) and _gives_no_zone(called(value, names), value):
+        yield Finding(
+            HINT, "naive-date", file, line, None, None,
+            f"{name} has no time zone: it is read in FLOWLET__CORE__DEFAULT_TIMEZONE (UTC)",
+            "say the zone: datetime(..., tzinfo=UTC)",
+        )  # fmt: skip
+
+
+def _gives_no_zone(name: str | None, call: ast.Call) -> bool:
+    """A call that makes a date, and by its arguments one without a zone."""
+    if any(isinstance(part, ast.Starred) for part in call.args) or any(keyword.arg in {"tzinfo", None} for keyword in call.keywords):
+        return False
+    texts = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    if name == "datetime.datetime":
+        return len(call.args) < 8
+    if name == "datetime.datetime.strptime":
+        return len(call.args) == 2 and bool(texts) and "%z" not in texts[-1] and isinstance(call.args[1], ast.Constant)
+    if name == "datetime.datetime.fromisoformat":
+        return len(texts) == 1 and _ZONE.search(texts[0]) is None
+    return name == "pendulum.naive"
 
 
 def tells_of_dags(path: Path) -> bool:

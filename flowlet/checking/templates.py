@@ -10,10 +10,22 @@ from flowlet.authoring.dag import DAG
 from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.places import nearest
 from flowlet.authoring.work import Work
+from flowlet.checking.fields import operator_class, template_values, texts_in
 from flowlet.checking.findings import ERROR, HINT, WARNING, Finding, about_task
+from flowlet.checking.xcoms import may_push, unpushed
 
 if TYPE_CHECKING:
     from jinja2 import nodes
+
+#: Names of Airflow 2's context, and what says the same now.
+_REMOVED = {
+    "execution_date": "use logical_date", "next_execution_date": "use data_interval_end", "next_ds": "use data_interval_end | ds",
+    "next_ds_nodash": "use data_interval_end | ds_nodash", "prev_execution_date": "use prev_data_interval_start_success",
+    "prev_ds": "use prev_data_interval_start_success | ds", "prev_ds_nodash": "use prev_data_interval_start_success | ds_nodash",
+    "yesterday_ds": "use macros.ds_add(ds, -1)", "yesterday_ds_nodash": "use macros.ds_format(macros.ds_add(ds, -1), '%Y-%m-%d', '%Y%m%d')",
+    "tomorrow_ds": "use macros.ds_add(ds, 1)", "tomorrow_ds_nodash": "use macros.ds_format(macros.ds_add(ds, 1), '%Y-%m-%d', '%Y%m%d')",
+    "prev_execution_date_success": "use prev_data_interval_start_success", "conf": "use var, conn, or os.environ in the task",
+}  # fmt: skip
 
 #: Methods of the dict that `params` is.
 _OF_A_DICT = frozenset(dir(dict))
@@ -22,32 +34,19 @@ _OF_A_DICT = frozenset(dir(dict))
 def check_templates(dag: DAG) -> Iterator[Finding]:
     """All template fields of all tasks."""
     for task in dag.tasks:
-        if task.is_mapped or _renders_itself(task):
-            continue
-        for field in task.template_fields:
-            for text in _texts(getattr(task, field, None)):
-                yield from _check(task, field, text)
+        if not _renders_itself(operator_class(task)):
+            for field, value in template_values(task):
+                for text in texts_in(value):
+                    yield from _check(task, field, text)
 
 
-def _renders_itself(task: BaseOperator) -> bool:
-    cls = type(task)
-    return cls.render_template_fields is not Work.render_template_fields or cls.render_template is not Work.render_template
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value, however nested."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for member in value.values():
-            yield from _texts(member)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for member in value:
-            yield from _texts(member)
+def _renders_itself(cls: type) -> bool:
+    theirs = [getattr(cls, name, None) for name in ("render_template_fields", "render_template")]
+    return theirs != [Work.render_template_fields, Work.render_template]
 
 
 def _check(task: BaseOperator, field: str, text: str) -> Iterator[Finding]:
-    extensions = tuple(task.template_ext)
+    extensions = tuple(getattr(operator_class(task), "template_ext", ()))
     is_file = bool(extensions) and text.endswith(extensions)
     if not is_file and "{" not in text:
         return
@@ -67,6 +66,7 @@ def _check(task: BaseOperator, field: str, text: str) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield from _undefined(task, field, tree)
+        yield from _macros(task, field, tree)
         yield from _params(task, field, tree)
         yield from _pulls(task, field, tree)
 
@@ -78,10 +78,29 @@ def _undefined(task: BaseOperator, field: str, tree: nodes.Template) -> Iterator
     if dag.template_undefined is not None or "undefined" in (dag.jinja_environment_kwargs or {}):
         return  # what an undefined name means is theirs to say
     for name in sorted(find_undeclared_variables(tree) - CONTEXT_KEYS - _guarded_names(tree)):
+        instead = _REMOVED.get(name)
         yield about_task(
-            ERROR, "undefined-name", task, f"{field}: {name!r} is no name of the context{nearest(name, CONTEXT_KEYS)}",
-            "correct it, or give it in user_defined_macros or params (as params.NAME)",
+            ERROR, "undefined-name", task,
+            f"{field}: {name!r} is no name of the context"
+            + (nearest(name, CONTEXT_KEYS) if instead is None else ": Airflow 3 removed it"),
+            instead or "correct it, or give it in user_defined_macros or params (as params.NAME)",
         )  # fmt: skip
+
+
+def _macros(task: BaseOperator, field: str, tree: nodes.Template) -> Iterator[Finding]:
+    """`macros.x` that there is not."""
+    from jinja2 import nodes
+
+    from flowlet.worker import macros
+
+    if "macros" in (task.dag.user_defined_macros or {}):
+        return
+    for node in tree.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "macros" and not macros.has(node.attr):
+            yield about_task(
+                ERROR, "undefined-name", task, f"{field}: macros.{node.attr} is no macro{nearest(node.attr, macros.names())}",
+                "correct it, or give it in user_defined_macros",
+            )  # fmt: skip
 
 
 def _guards(tree: nodes.Template) -> Iterator[nodes.Node]:
@@ -137,7 +156,7 @@ def _param(node: nodes.Node) -> str | None:
 
 
 def _pulls(task: BaseOperator, field: str, tree: nodes.Template) -> Iterator[Finding]:
-    """`xcom_pull(task_ids='x')` of this DAG where it has no task x: it would give None."""
+    """`xcom_pull(task_ids='x', key='k')` of this DAG where it has no task x, or x pushes no k: it would give None."""
     from jinja2 import nodes
 
     dag = task.dag
@@ -145,10 +164,11 @@ def _pulls(task: BaseOperator, field: str, tree: nodes.Template) -> Iterator[Fin
         if not isinstance(call.node, nodes.Getattr) or call.node.attr != "xcom_pull" or call.dyn_kwargs is not None:
             continue
         given = {keyword.key: keyword.value for keyword in call.kwargs}
-        if _constants(given.get("dag_id")) not in ([], [dag.dag_id]):
+        if "dag_id" in given and _constants(given["dag_id"]) != [dag.dag_id]:
             continue
-        if "dag_id" in given and not _constants(given["dag_id"]):
-            continue
+        if len(call.args) > 1:
+            continue  # by its position dag_id, or in Airflow 2 the key
+        keys = _constants(given["key"]) if "key" in given else []
         for name in _constants(given.get("task_ids", call.args[0] if call.args else None)):
             if not dag.has_task(name):
                 yield about_task(
@@ -156,6 +176,10 @@ def _pulls(task: BaseOperator, field: str, tree: nodes.Template) -> Iterator[Fin
                     f"{field}: xcom_pull(task_ids={name!r}) names no task of the DAG{nearest(name, dag.task_ids)}",
                     "pull from the full id of a task: GROUP.TASK in a group",
                 )  # fmt: skip
+                continue
+            for key in keys:
+                if not may_push(dag.get_task(name), key):
+                    yield unpushed(task, dag.get_task(name), key)
 
 
 def _constants(node: nodes.Node | None) -> list[str]:
@@ -163,4 +187,7 @@ def _constants(node: nodes.Node | None) -> list[str]:
     from jinja2 import nodes
 
     members: list[Any] = list(node.items) if isinstance(node, (nodes.List, nodes.Tuple)) else [node]
-    return [member.value for member in members if isinstance(member, nodes.Const) and isinstance(member.value, str)]
+    values = [member.value for member in members if isinstance(member, nodes.Const)]
+    if len(values) == 1 and isinstance(values[0], (list, tuple)):
+        values = list(values[0])  # jinja2 has folded them
+    return [value for value in values if isinstance(value, str)]

@@ -30,12 +30,15 @@ def _is_not_for_loading(test: ast.expr) -> bool:
 
 
 def _describes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """It is under `@dag` or `@task_group`: its body describes tasks."""
-    for decorator in function.decorator_list:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if (dotted(target) or "").rpartition(".")[2] in _DESCRIBING:
-            return True
-    return False
+    """Its body describes tasks: it is under `@dag` or `@task_group`, or makes a DAG, as factories do."""
+    decorators = [one.func if isinstance(one, ast.Call) else one for one in function.decorator_list]
+    if any(_last_name(decorator) in _DESCRIBING for decorator in decorators):
+        return True
+    return any(isinstance(node, ast.Call) and _last_name(node.func) == "DAG" for node in own_nodes(function))
+
+
+def _last_name(node: ast.AST) -> str:
+    return (dotted(node) or "").rpartition(".")[2]
 
 
 def dotted(node: ast.AST) -> str | None:
@@ -81,3 +84,11 @@ def function_tree(function: Callable[..., Any]) -> ast.AST | None:
         return ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
+
+
+def own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of functions in it."""
+    for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield child
+            yield from own_nodes(child)

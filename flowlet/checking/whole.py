@@ -7,11 +7,14 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowlet.checking.bodies import check_bodies
 from flowlet.checking.branches import check_branches
 from flowlet.checking.dags import check_dag
 from flowlet.checking.findings import ERROR, HINT, WARNING, Finding
+from flowlet.checking.imports import about_problem, importable
 from flowlet.checking.reach import check_reach
 from flowlet.checking.references import check_references
+from flowlet.checking.sensors import check_dates
 from flowlet.checking.sources import check_source, tells_of_dags
 from flowlet.checking.templates import check_templates
 from flowlet.checking.xcoms import check_xcoms
@@ -40,20 +43,21 @@ class Report(NamedTuple):
 
 
 def check(
-    paths: Sequence[str], load: Callable[[str], Loaded], *, now: int, pools: Container[str] = ()
+    paths: Sequence[str], load: Callable[[str], Loaded], *, now: int, pools: Container[str] = (), left_out: Container[str] = ()
 ) -> Report:
-    """Look at everything. `load` executes a file; of a folder, those files that tell of DAGs."""
-    files = list(dict.fromkeys(file for path in paths for file in files_of(Path(path))))
-    whole_folder = any(Path(path).is_dir() for path in paths)
-    loaded = [load(str(file)) for file in files]
-    findings = [finding for one in loaded for finding in _of_file(one, in_folder=whole_folder)]
+    """Look at everything, but files to leave out. `load` executes a file; of a folder, those files that tell of DAGs."""
+    files = [file for file in dict.fromkeys(file for path in paths for file in files_of(Path(path))) if str(file) not in left_out]
+    folders = [Path(path).absolute() for path in paths if Path(path).is_dir()]
+    with importable(folders, files):
+        loaded = [load(str(file)) for file in files]
+    findings = [finding for one in loaded for finding in _of_file(one, in_folder=bool(folders))]
     dags = [dag for one in loaded for dag in one.dags]
     for dag in dags:
         findings += [*check_dag(dag, now, pools), *check_reach(dag), *check_branches(dag),
                      *check_templates(dag), *check_xcoms(dag)]  # fmt: skip
-    findings += _taken_ids(dags)
-    if whole_folder and not any(finding.check == "loading" for finding in findings):
-        findings += check_references(dags)  # a file that does not load may define what others name
+    findings += [*_taken_ids(dags), *check_dates(dags, now), *check_bodies(dags)]
+    all_known = bool(folders) and not left_out and not any(finding.check in {"loading", "not-checked"} for finding in findings)
+    findings += check_references(dags, all_known=all_known)  # a file that does not load may define what others name
     return Report(len(files), len(dags), sorted(_placed(findings, dags), key=_order))
 
 
@@ -73,10 +77,7 @@ def _of_file(loaded: Loaded, *, in_folder: bool) -> Iterator[Finding]:
     for problem in loaded.problems:
         if in_folder and problem.kind == "NoDag":
             return  # a module that others import
-        yield Finding(
-            ERROR, "loading", problem.file, problem.line, None, None, f"{problem.kind}: {problem.text}",
-            "the file gives no DAGs until this is mended",
-        )  # fmt: skip
+        yield about_problem(problem)
     for text in loaded.warnings:
         warned = _WARNED.match(text)
         if warned is not None and warned[1] == loaded.file and warned[3] == "UserWarning":

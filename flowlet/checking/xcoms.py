@@ -9,8 +9,9 @@ from flowlet.authoring.context import RETURN_KEY
 from flowlet.authoring.dag import DAG
 from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.xcom_arg import iter_resolvables
+from flowlet.checking.fields import template_values
 from flowlet.checking.findings import ERROR, Finding, about_task
-from flowlet.checking.trees import function_tree
+from flowlet.checking.trees import function_tree, own_nodes
 from flowlet.operators.bash import BashOperator
 from flowlet.operators.decorators import DecoratedPython
 from flowlet.operators.empty import EmptyOperator
@@ -24,38 +25,58 @@ def check_xcoms(dag: DAG) -> Iterator[Finding]:
     """References to keys that the task cannot push."""
     seen: set[tuple[str, str, str]] = set()
     for task in dag.tasks:
-        if task.is_mapped:
-            continue
         for giver, key in _references(task):
-            if (task.task_id, giver.task_id, key) in seen or not _pushes_no_other_key(giver):
-                continue
-            seen.add((task.task_id, giver.task_id, key))
-            yield about_task(
-                ERROR, "xcom-key", task, f"asks for the XCom {key!r} of {giver.task_id!r}, which pushes no such key",
-                f"give {giver.task_id!r} multiple_outputs=True (or `-> dict`), if what it returns has that key",
-            )  # fmt: skip
+            if (task.task_id, giver.task_id, key) not in seen and not may_push(giver, key):
+                seen.add((task.task_id, giver.task_id, key))
+                yield unpushed(task, giver, key)
+
+
+def unpushed(task: BaseOperator, giver: BaseOperator, key: str) -> Finding:
+    """A task asks for a key that another never pushes."""
+    return about_task(
+        ERROR, "xcom-key", task, f"asks for the XCom {key!r} of {giver.task_id!r}, which pushes no such key",
+        "return a dict that has the key" if giver.multiple_outputs else
+        f"give {giver.task_id!r} multiple_outputs=True (or `-> dict`), if what it returns has that key",
+    )  # fmt: skip
 
 
 def _references(task: BaseOperator) -> Iterator[tuple[BaseOperator, str]]:
-    for field in task.template_fields:
-        for resolvable in iter_resolvables(getattr(task, field, None)):
+    for _, value in template_values(task):
+        for resolvable in iter_resolvables(value):
             for giver, key in resolvable.iter_references():
                 if key != RETURN_KEY:
                     yield giver, key
 
 
-def _pushes_no_other_key(giver: BaseOperator) -> bool:
-    """Nothing of it can push but what returns its value."""
-    if giver.multiple_outputs or giver.is_mapped:
-        return False
-    if giver._pre_execute_hook is not None or giver._post_execute_hook is not None or _callbacks(giver):
-        return False
-    if type(giver) in {BashOperator, EmptyOperator}:
+def may_push(giver: BaseOperator, key: str) -> bool:
+    """False only if nothing of it can push this key: what it returns has it not, and it has no context to push with."""
+    if key == RETURN_KEY or giver.is_mapped:
         return True
+    if giver._pre_execute_hook is not None or giver._post_execute_hook is not None or _callbacks(giver):
+        return True
+    if type(giver) in {BashOperator, EmptyOperator}:
+        return giver.multiple_outputs
     if not isinstance(giver, PythonOperator) or type(giver) not in {PythonOperator, DecoratedPython}:
-        return False
+        return True
     tree = function_tree(giver.python_callable)
-    return isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _reaches_its_context(tree)
+    if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)) or _reaches_its_context(tree):
+        return True
+    return giver.multiple_outputs and key in (_returned_keys(tree) or {key})
+
+
+def _returned_keys(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str] | None:
+    """The keys of the dicts that stand in its returns; None if it returns anything else."""
+    keys: set[str] = set()
+    for node in own_nodes(tree):
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return None
+        if isinstance(node, ast.Return):
+            names = node.value.keys if isinstance(node.value, ast.Dict) else [None]
+            for name in names:
+                if not isinstance(name, ast.Constant):
+                    return None
+                keys.add(str(name.value))
+    return keys
 
 
 def _callbacks(giver: BaseOperator) -> bool:

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from flowlet.cli import arguments, exits, files, reading, render
+from flowlet import settings
+from flowlet.cli import arguments, exits, reading, render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowlet.checking.findings import Finding
     from flowlet.checking.whole import Report
+    from flowlet.registry.loading import Loaded
 
 
 def check(args: argparse.Namespace) -> int:
     """Look at all files; 1 if something in them will not work."""
     from flowlet.checking import whole
+    from flowlet.checking.apart import look_apart
     from flowlet.clock import SystemClock
+    from flowlet.engine import loading
 
-    report = whole.check(args.paths, files.read, now=SystemClock().now(), pools=_pools(args))
+    pools, now = _pools(args), SystemClock().now()
+
+    def look(left_out: frozenset[str], tell: Callable[[str], None]) -> Report:
+        def load(path: str) -> Loaded:
+            tell(path)
+            with open(2, "w", closefd=False) as heard, redirect_stdout(heard):  # a file may close what it is given
+                return loading.read(path)
+
+        return whole.check(args.paths, load, now=now, pools=pools, left_out=left_out)
+
+    report = look_apart(look, patience=_patience())
     if args.json:
         render.json_(_shape(report))
     else:
         _print(report)
     return exits.OK if report.is_sound else exits.FAILED
+
+
+def _patience() -> float:
+    """Some seconds more than a file has: what stops it from within comes first."""
+    return settings.get_float("core", "dagbag_import_timeout", 30.0, at_least=0) + 5.0
 
 
 def _pools(args: argparse.Namespace) -> set[str]:

@@ -26,6 +26,20 @@ def find(name: str) -> Any:
     return _HERE[name]
 
 
+def names() -> list[str]:
+    """All that `find` may give."""
+    return sorted({*_MODULES, *_HERE, "random"})
+
+
+def has(name: str) -> bool:
+    """Whether there is such a macro, here and now."""
+    try:
+        find(name)
+    except AttributeError:
+        return False
+    return True
+
+
 def ds_add(ds: str, days: int) -> str:
     """A date (YYYY-MM-DD) some days later, or earlier."""
     return (_parsed(ds, "%Y-%m-%d") + timedelta(days=days)).strftime("%Y-%m-%d") if days else str(ds)

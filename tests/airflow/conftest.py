@@ -1,35 +1,20 @@
-"""Airflow's names are flowlet's for the length of a test, and what that changes is undone afterwards."""
+"""Airflow's names are flowlet's in these tests, and files are made of texts."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from flowlet.authoring import spellings
-from flowlet.authoring.context import CONTEXT_KEYS
 from flowlet.authoring.dag import DAG
-from flowlet.clock import from_micros
 from flowlet.registry.loading import Loaded, load_file
 
 
 @pytest.fixture(autouse=True)
-def airflow() -> Iterator[None]:
-    from flowlet.airflow import finder
-
-    path, keys = list(sys.meta_path), set(CONTEXT_KEYS)
-    finder.install()
-    yield
-    sys.meta_path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("airflow", "pendulum")]:
-        del sys.modules[name]
-    for table in (spellings.DAG_ARGUMENTS, spellings.TASK_ARGUMENTS, spellings.TRIGGER_RULES, spellings.CONTEXT):
-        table.clear()
-    CONTEXT_KEYS.intersection_update(keys)
-    spellings.show_moments_by(from_micros)
+def airflow(airflow_names: None) -> None:
+    """In all of this room."""
 
 
 @pytest.fixture

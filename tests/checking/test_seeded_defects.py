@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from flowlet.checking.findings import Finding
 from flowlet.checking.whole import Report, check
 from flowlet.clock import to_micros
 from flowlet.registry.loading import load_file
 
+from .corpus import expected, told
+
 FILES = sorted((Path(__file__).parent / "files").glob("*.py"))
 NOW = to_micros(datetime(2026, 6, 1, tzinfo=UTC))
-EXPECTED = re.compile(r"# (error|warning|hint): ([\w-]+)$")
 
 ETL = """\
 from flowlet import DAG
@@ -44,15 +43,6 @@ with DAG("waits"):
 
 def look(*paths: Path, pools: tuple[str, ...] = ()) -> Report:
     return check([str(path) for path in paths], load_file, now=NOW, pools=pools)
-
-
-def expected(file: Path) -> Counter[tuple[str, str, int]]:
-    lines = enumerate(file.read_text().splitlines(), start=1)
-    return Counter((found[1], found[2], number) for number, line in lines if (found := EXPECTED.search(line)))
-
-
-def told(findings: list[Finding]) -> Counter[tuple[str, str, int]]:
-    return Counter((finding.level, finding.check, finding.line) for finding in findings)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -121,7 +111,7 @@ def test_of_single_files_nobody_knows_what_others_define(folder: Path) -> None:
 
 def test_a_file_that_does_not_load_may_define_what_others_name(folder: Path) -> None:
     (folder / "ettl.py").write_text("from flowlet import DAG\nDAG('ettl')\n1 / 0\n")
-    assert told(look(folder).findings) == Counter([("error", "loading", 3)])
+    assert told(look(folder).findings) == Counter([("error", "loading", 3), ("warning", "unknown-task", 6)])
 
 
 def test_in_a_folder_modules_without_dags_are_no_finding_and_what_tells_of_none_is_not_executed(folder: Path) -> None:

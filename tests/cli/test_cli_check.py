@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .process import Done, Process
 
 Write = Callable[[str, str], Path]
@@ -52,3 +54,34 @@ def test_airflows_names_are_understood(write: Write, start: Callable[..., Proces
     """In a process of its own: a file that imports Airflow changes what contexts hold, for all that follows."""
     write("etl.py", 'from airflow.sdk import DAG as AirflowDag, task\n@task\ndef a(): ...\nwith AirflowDag("etl"):\n    a()\n')
     assert start("check", "etl.py").end().status == 0
+
+
+# -- files that take the process with them ---------------------------------------------------------------
+
+SOUND = "from flowlet import DAG\nfrom flowlet.operators.empty import EmptyOperator\nwith DAG('sound'):\n    EmptyOperator(task_id='a')\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import os\nos._exit(0)\n", "ends the process while it is loaded (exit status 0)"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "ends the process while it is loaded (exit status -9)"),
+        ("import sys\nsys.exit(3)\n", "ends the process (exit status 3)"),
+        ("raise KeyboardInterrupt\n", "interrupted while it was loaded"),
+        ("import sys\nsys.stdout.close()\nprint()\n", "closed file"),
+        ("print('noise', flush=True)\nimport os\nos.system('echo noise')\nos.write(1, b'noise')\n1 / 0\n", "division by zero"),
+        ("while True:\n    pass\n", "took longer than 1 s"),
+    ],
+    ids=["exits at once", "is killed", "exits", "interrupts", "closes its output", "prints", "hangs"],
+)
+def test_a_file_that_ends_or_hangs_the_process_is_one_finding_and_the_others_are_looked_at(
+    text: str, says: str, folder: Path, start: Callable[..., Process]
+) -> None:
+    (folder / "m_bad.py").write_text(f"from flowlet import DAG\n{text}")
+    for name in ("a_sound", "z_sound"):
+        (folder / f"{name}.py").write_text(SOUND.replace("sound", name))
+    shape = json.loads(start("check", ".", "--json", env={"FLOWLET__CORE__DAGBAG_IMPORT_TIMEOUT": "1"}).end().out)
+    (finding,) = shape["findings"]
+    assert (shape["files"], shape["dags"], finding["level"], finding["check"]) == (3, 2, "error", "loading")
+    assert Path(finding["file"]).name == "m_bad.py"
+    assert says in finding["text"]

@@ -1,0 +1,6 @@
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+import datetime
+
+with DAG("d", start_date=datetime.datetime.fromisoformat("2026-01-01")):  # hint: naive-date
+    EmptyOperator(task_id="a")

@@ -1,0 +1,5 @@
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG("d"):
+    BashOperator(task_id="a", bash_command="echo {{ macros.ds_ad(ds, 1) }}")  # error: undefined-name
