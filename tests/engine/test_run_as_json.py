@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from flowlet import DAG, BashOperator, Engine, PythonOperator, get_current_context, task
+from flowlet.events import Event, TaskEnded
 from flowlet.testing import VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -100,11 +101,17 @@ async def test_what_a_run_under_way_has_rendered_is_told(tmp_path: Path) -> None
 
         PythonOperator(task_id="wait", python_callable=wait)
         first = PythonOperator(task_id="first", python_callable=str, op_args=["{{ ds }}"])
+    ended = asyncio.Event()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, TaskEnded) and event.task_id == first.task_id:
+            ended.set()
+
     async with Engine(tmp_path / "f.db", dags=[dag], schedules=False) as engine:
+        engine.listeners.subscribe(listen)
         run = await engine.trigger("d", logical_date=DAY)
         async with asyncio.timeout(20):
-            while run.task_states[first.task_id] != "success":
-                await engine.checkpoint()
+            await ended.wait()
         assert run.as_dict()["rendered"] == {"wait": CALL, "first": {**CALL, "op_args": ["2026-01-15"]}}
         go_on.set()
         await run.wait()
@@ -153,7 +160,7 @@ def test_a_field_that_cannot_be_shown_costs_the_task_nothing() -> None:
 
 
 async def test_the_error_of_each_failed_try_is_told_also_of_those_before_a_restart(tmp_path: Path) -> None:
-    errors = [Boom, ValueError, KeyError]
+    errors = [Boom, ValueError, KeyError, TypeError]
 
     def dag() -> DAG:
         with DAG("d") as dag:
@@ -161,7 +168,7 @@ async def test_the_error_of_each_failed_try_is_told_also_of_those_before_a_resta
             def body(**context: Any) -> None:
                 raise errors[context["ti"].try_number - 1]("no")
 
-            PythonOperator(task_id="t", python_callable=body, retries=2, retry_delay=timedelta(hours=1))
+            PythonOperator(task_id="t", python_callable=body, retries=3, retry_delay=timedelta(hours=1))
         return dag
 
     clock = VirtualClock(DAY)
@@ -174,9 +181,13 @@ async def test_the_error_of_each_failed_try_is_told_also_of_those_before_a_resta
     async with Engine(tmp_path / "f.db", dags=[dag()], schedules=False, clock=clock) as engine:
         run = await engine.run("d", "r")
         assert run.as_dict()["errors"] == {"t": ["Boom", "ValueError"]}
+    async with Engine(tmp_path / "f.db", dags=[dag()], schedules=False, clock=clock) as engine:
         await clock.run_until(DAY + timedelta(minutes=150))
+        run = await engine.run("d", "r")
+        assert run.as_dict()["errors"] == {"t": ["Boom", "ValueError", "KeyError"]}
+        await clock.run_until(DAY + timedelta(minutes=210))
         told = (await run.wait()).as_dict()
-        assert (told["tries"], told["errors"]) == ({"t": 3}, {"t": ["Boom", "ValueError", "KeyError"]})
+        assert (told["tries"], told["errors"]) == ({"t": 4}, {"t": ["Boom", "ValueError", "KeyError", "TypeError"]})
         assert (await engine.run("d", "r")).as_dict() == told
 
 
