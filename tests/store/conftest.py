@@ -19,6 +19,7 @@ from flowlet.runs.moves import (
     EndTask,
     Moves,
     PutDag,
+    PutRendered,
     PutXCom,
     SettleTask,
     StartTask,
@@ -65,6 +66,10 @@ class Writing:
         reason: str | None = None, error: str | None = None, at: int = NOON + 5_000_000,
     ) -> Writing:  # fmt: skip
         self.moves.end_task.append(EndTask(row, try_number, state, outcome, reason, error, at, None, 1, 0))
+        return self
+
+    def rendered(self, ti: int = 1, fields: str | None = "{}", label: str | None = None) -> Writing:
+        self.moves.put_rendered.append(PutRendered(ti, fields, label))
         return self
 
     def xcom(self, ti: int = 1, value: str = "1", key: str = "return_value") -> Writing:

@@ -109,9 +109,10 @@ async def test_other_guards_speak_too(store: Store) -> None:
 async def test_terminal_states_absorb(store: Store, writing: Any) -> None:
     await store.commit(writing().run().task().start().moves)
     await store.commit(writing().end(1, "failed", "failed", reason="first").moves)
-    assert kinds(await store.commit(writing().end(1, "success").xcom(1).moves)) == [("end_task", 1)]
+    assert kinds(await store.commit(writing().end(1, "success").xcom(1).rendered(1).moves)) == [("end_task", 1)]
     assert await state_of(store, 1) == ("failed", 1, "failed")
     assert await store.fetch("xcoms_of_run", run=1) == []
+    assert await store.fetch("rendered_of_run", run=1) == []
 
 
 async def test_one_conflict_never_costs_the_others(store: Store, writing: Any) -> None:

@@ -34,7 +34,7 @@ async def history(store: Store, writing: Any, runs: int, *, dag_id: str = "etl",
         begin.run(row, dag_id=dag_id, run_type="scheduled", date=due, due_at=due, queued_at=due + (row % 5 == 0) * 2 * SECOND)
         begin.task(row, row).start(row)
         middle.end(row, "up_for_retry", "failed").archive(row).start(row, try_number=2, expected="up_for_retry")
-        end.end(row, try_number=2).xcom(row).end_run(row, at=due + SECOND)
+        end.end(row, try_number=2).xcom(row).rendered(row).end_run(row, at=due + SECOND)
     for turn in (begin, middle, end):
         assert await store.commit(turn.moves) == []
 
@@ -49,7 +49,7 @@ async def test_old_runs_go_with_all_that_is_theirs(store: Store, writing: Any) -
     assert before == {"late": 4, "ran": 16}
     assert await store.prune(NOON + 91 * DAY, keep_days=90, keep_runs=5) == 15
     assert [row[0] for row in await store.fetch("last_runs_of_all", limit=99)] == [20, 19, 18, 17, 16]
-    for name in ("attempts_of_run", "tasks_of_run", "xcoms_of_run"):
+    for name in ("attempts_of_run", "tasks_of_run", "xcoms_of_run", "rendered_of_run"):
         assert [len(await store.fetch(name, run=run)) > 0 for run in (1, 15, 16)] == [False, False, True]
     assert await counts(store) == before
     assert await store.check() == []
