@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from flowlet.cli.commands import COMMANDS
+
 PYTHON = [sys.executable, "-m", "flowlet"]
+LISTS = [command.words for command in COMMANDS if command.words.endswith(" list")]
 GOOD = 'with DAG("good"): EmptyOperator(task_id="t")\n'
 
 
@@ -88,7 +91,7 @@ def test_an_option_that_is_wrong(words: list[str], told: str, write: Any, flowle
     ("words", "told"),
     [
         ("rnu", "there is no command 'rnu': did you mean 'run'? (see flowlet --help)"),
-        ("list", "there is no command 'list': did you mean 'dags list' or 'runs list' or 'pools list' or 'variables list' or 'connections list'? (see flowlet --help)"),
+        ("list", f"there is no command 'list': did you mean {' or '.join(map(repr, LISTS))}? (see flowlet --help)"),
         ("logs etl", "there is no command 'logs': did you mean 'tasks logs'? (see flowlet --help)"),
         ("dags puase etl", "there is no command 'puase': did you mean 'pause'? (see flowlet dags --help)"),
         ("db xyzzy", "there is no command 'xyzzy': there are check, backup, prune (see flowlet db --help)"),
