@@ -220,7 +220,7 @@ def test_an_owner_takes_them_and_its_tasks_see_them(write: Any, flowlet: Flowlet
     write("reads.py", READS)
     daemon = start("daemon", "reads.py", "--json")
     daemon.line_with('"started"')
-    values = {"day": "tuesday", "long": "x" * 200_000, "longer": "y" * 200_000}
+    values = {"day": "tuesday", **{f"long{number}": f"{number}" * 300_000 for number in range(5)}}  # more than one request holds
     (folder / "v.json").write_text(json.dumps(values))
     assert flowlet("variables", "import", "v.json").status == 0
     assert flowlet("variables", "set", "day", "wednesday").status == 0
