@@ -318,3 +318,12 @@ async def test_the_context_knows_the_latest_successful_run_before() -> None:
         assert await run.xcom("say") == "2026-01-04 False"
         undated = await (await engine.trigger("dag", logical_date=None, run_id="undated")).wait()
         assert undated.task_states["body"] == TaskState.FAILED  # there is no prev_data_interval_start_success
+
+
+@pytest.mark.anyio
+async def test_what_is_set_is_masked_before_anybody_reads_it() -> None:
+    async with Engine() as engine:
+        await engine.set_variable("new_token", "tok-set-0815")
+        await engine.set_variable("new_settings", {"password": "mem-set-0815"})
+        await engine.set_connection("c0815", "x://me:pw-set-0815@h")
+    assert SECRETS.mask("tok-set-0815 mem-set-0815 pw-set-0815") == "*** *** ***"
