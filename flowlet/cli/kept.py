@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,7 @@ def keep(args: argparse.Namespace, verb: str, kept: Mapping[str, Mapping[str, An
     """Keep all of them: one transaction, or a few if they are very long."""
     argument = verb.removeprefix("set_")
     for portion in _in_portions(kept):
-        asked = {argument: portion}
-        owner.ask(arguments.new_database(args), verb, asked, lambda engine, asked=asked: getattr(engine, verb)(**asked))  # type: ignore[misc]  # a bound lambda
+        owner.ask(arguments.new_database(args), verb, {argument: portion}, methodcaller(verb, portion))
 
 
 def _in_portions(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Mapping[str, Any]]]:
@@ -75,9 +75,7 @@ def _in_portions(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Ma
 
 def delete(args: argparse.Namespace, verb: str, argument: str, name: str) -> None:
     """Forget it; CommandError if there is none."""
-    known, _ = owner.ask(
-        arguments.existing_database(args), verb, {argument: name}, lambda engine: getattr(engine, verb)(name)
-    )
+    known, _ = owner.ask(arguments.existing_database(args), verb, {argument: name}, methodcaller(verb, name))
     word = verb.removeprefix("delete_")
     if not known:
         raise CommandError(f"there is no {word} {name!r} in the database: `flowlet {word}s list` names them")
