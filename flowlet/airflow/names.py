@@ -29,6 +29,7 @@ _HOMES = """
 .authoring.group_decorator: task_group
 .authoring.operator: BaseOperator AbstractOperator=BaseOperator Operator=BaseOperator BaseAsyncOperator=BaseOperator
 .authoring.params: Param ParamsDict NOTSET ArgNotSet=NOTSET
+.authoring.retry_policy: RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy
 .authoring.rules: TriggerRule WeightRule
 .authoring.literals: literal
 .authoring.triggers: BaseTrigger BaseEventTrigger=BaseTrigger TriggerEvent TaskSuccessEvent TaskFailedEvent TaskSkippedEvent TaskDeferred
@@ -118,7 +119,6 @@ _LATER = {
     "more triggers": "FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger DagStateTrigger"
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
-    "retry policies": "RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy ChainRetryPolicy",
     "priority strategies": "PriorityWeightStrategy",
     "object storage": "ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS",
     "a metadata database, which there is none of": "provide_session create_session Session NEW_SESSION Base DagModel"

@@ -159,6 +159,13 @@ def multiplier(value: Any) -> float | bool:
     return value
 
 
+def retry_policy(value: Any) -> Any:
+    """What decides about failures, or None."""
+    if value is not None and not callable(getattr(value, "evaluate", None)):
+        raise TypeError(f"must be a RetryPolicy, not {value!r}")
+    return value
+
+
 def trigger_rule(value: Any) -> TriggerRule:
     """One of Airflow's rules."""
     try:
@@ -272,7 +279,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "retry_delay": duration,
     "retry_exponential_backoff": multiplier,
     "max_retry_delay": optional_duration,
-    "retry_policy": not_yet,
+    "retry_policy": retry_policy,
     "start_date": as_it_is,
     "end_date": as_it_is,
     "execution_timeout": timeout,

@@ -11,13 +11,17 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from flowlet.authoring.operator import BaseOperator
 from flowlet.executors.base import Executor
 from flowlet.executors.threads import Threads
 from flowlet.executors.watchdog import Stall, Watchdog
+from flowlet.worker.retry_policies import ask, is_to_be_asked
 from flowlet.worker.workload import Outcome
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ Deliver = Callable[["Workload", Outcome], None]
 #: Seconds from the first cancellation of a coroutine to the second, and from there to its closing. A process
 #: that it waits for gets TERM and, 5 s later, KILL within the first of them.
 PATIENCE = 6.0
+
+#: Seconds that a retry policy may take to answer where its body does not come to its end.
+_POLICY_MAY_TAKE = 30.0
 
 _generation = 0
 """How many forks this process is away from the one that loaded this module: cheaper to ask than its pid."""
@@ -160,9 +167,13 @@ class LocalExecutor(Executor):
                 self._discard(attempt.work, outcome)
             return
         attempt.over = True
+        self._hand_over(attempt, outcome)
+
+    def _hand_over(self, attempt: Attempt, outcome: Outcome) -> None:
+        if self._live.pop(attempt.work, None) is None:  # it was, a moment ago
+            return
         if attempt.timer is not None:
             attempt.timer.cancel()
-        del self._live[attempt.work]
         self._deliver(attempt.work, outcome)
         if not self._live:
             self._empty.set()
@@ -189,7 +200,7 @@ class LocalExecutor(Executor):
         self._kill(attempt)
         attempt.handle.cancel()
         if attempt.ti is None:  # it has not begun, and so will never come to its end
-            self._settle(attempt, attempt.stopped())
+            self._give_up(attempt, attempt.stopped())
             return
         attempt.timer = self._loop.call_later(self._patience, self._stop_again, attempt)
 
@@ -204,7 +215,7 @@ class LocalExecutor(Executor):
         handle = attempt.handle
         if attempt.over or handle is None:
             return
-        self._settle(attempt, attempt.stopped())
+        self._give_up(attempt, attempt.stopped())
         handle.add_done_callback(_forget)
         attempt.scope.run(handle.get_coro().close)
         handle.cancel()
@@ -218,7 +229,26 @@ class LocalExecutor(Executor):
         if attempt.ti is not None:
             text = f"its thread goes on ({self._abandoned} of at most {self.max_abandoned})"
             outcome.notes = (*outcome.notes, ("abandoned", text))
-        self._settle(attempt, outcome)
+        self._give_up(attempt, outcome)
+
+    def _give_up(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Deliver the outcome of a body that will not come to its end; a retry policy has a say, off the loop."""
+        if not is_to_be_asked(attempt.task, outcome):
+            return self._settle(attempt, outcome)
+        attempt.over = True
+        attempt.timer = self._loop.call_later(_POLICY_MAY_TAKE, self._hand_over, attempt, _undecided(outcome))
+        ask = partial(self._ask_policy, attempt, copy(outcome))
+        threading.Thread(target=copy_context().run, args=(ask,), name="flowlet:retry-policy", daemon=True).start()
+        return None
+
+    def _ask_policy(self, attempt: Attempt, outcome: Outcome) -> None:
+        """In a thread."""
+        from flowlet.worker.attempt import ATTEMPT
+
+        ATTEMPT.set(attempt)
+        ask(attempt, outcome)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._hand_over, attempt, outcome)
 
     def _kill(self, attempt: Attempt) -> None:
         """Let the operator free what it holds outside of this process; never on the loop, it may block."""
@@ -253,6 +283,13 @@ class LocalExecutor(Executor):
     def _stalled(self, stall: Stall) -> None:
         if self.on_stall is not None:
             self.on_stall(stall)
+
+
+def _undecided(outcome: Outcome) -> Outcome:
+    """The same for a policy that does not answer."""
+    left = copy(outcome)
+    left.notes = (*left.notes, ("retry_policy_failed", f"its retry policy took longer than {_POLICY_MAY_TAKE:g} s"))
+    return left
 
 
 def _leave_child(outcome: Outcome) -> NoReturn:

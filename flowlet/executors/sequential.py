@@ -35,8 +35,8 @@ class SequentialExecutor(LocalExecutor):
             return
         super()._stop(attempt, kind, reason)
 
-    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
-        super()._settle(attempt, outcome)
+    def _hand_over(self, attempt: Attempt, outcome: Outcome) -> None:
+        super()._hand_over(attempt, outcome)
         if attempt is not self._current:
             return
         self._current = None

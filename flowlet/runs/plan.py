@@ -154,15 +154,19 @@ def fail(
     turn: Turn,
     *,
     retry: bool = True,
+    delay: int | None = None,
     xcoms: tuple[tuple[str, str], ...] = (),
 ) -> bool:
-    """An attempt failed or timed out: tried again if it may be (True), else failed for good (False)."""
+    """An attempt failed or timed out: tried again if it may be (True), else failed for good (False).
+
+    `retry` and `delay` are what the attempt says of itself: not at all, or after so long.
+    """
     if ti.errors is None:
         ti.errors = {}
     ti.errors[ti.try_number] = error or outcome
     again = retry and may_retry(ti)
     if again:
-        ti.wake_at = turn.now + retry_delay(ti)
+        ti.wake_at = turn.now + (retry_delay(ti) if delay is None else delay)
         turn.wake.append(ti)
     end_row(ti, UP_FOR_RETRY if again else FAILED, outcome, reason, error, turn)
     push(ti, xcoms, turn)

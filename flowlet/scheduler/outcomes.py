@@ -42,7 +42,7 @@ def ended(brain: Brain, request: requests.Ended, turn: Turn) -> None:
         called = "skipped"
     elif kind in ("failed", "timed_out"):
         again = plan.fail(
-            ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, xcoms=outcome.xcoms
+            ti, kind, outcome.reason, outcome.error, turn, retry=outcome.retry, delay=outcome.delay, xcoms=outcome.xcoms
         )
         called = "retry" if again else "failure"
     elif kind == "deferred":

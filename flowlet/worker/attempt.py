@@ -152,6 +152,11 @@ class Attempt:
         self.shown = dumps(shown_fields(self.ti.task))  # type: ignore[union-attr]  # it was rendered
 
     @property
+    def task(self) -> Any:
+        """The operator of this attempt: of a mapped task its instance's, as soon as that is made."""
+        return self.work.task if self.ti is None else self.ti.task
+
+    @property
     def deferral(self) -> Deferral | None:
         """The wait that is over, if the task goes on after one."""
         before = self.work.resume
@@ -201,7 +206,7 @@ class Attempt:
         ti = self.ti
         assert ti is not None  # noqa: S101  it ran
         if self.stop is not None and not self.over:
-            return self.stopped()
+            return self._final(self.stopped())
         task = ti.task
         if result is not None and task.do_xcom_push and not ti.has_decided:
             if task.multiple_outputs:
@@ -257,7 +262,7 @@ class Attempt:
     def _ended(self, problem: BaseException) -> Outcome:
         """What a body that raised left. Raises only the cancellation of somebody else."""
         if self.stop is not None and not self.over:
-            return self.stopped(problem)
+            return self._final(self.stopped(problem))
         if isinstance(problem, asyncio.CancelledError) and _is_cancelled_from_outside():
             raise problem
         try:
@@ -273,7 +278,15 @@ class Attempt:
             from flowlet.worker.reasons import name_of
 
             outcome = Outcome("failed", reason=f"{name_of(problem)} ({name_of(worse)} when it was looked at)")
-        return self._leave(outcome)
+        return self._final(self._leave(outcome))
+
+    def _final(self, outcome: Outcome) -> Outcome:
+        """What the task's own retry policy makes of a failure, where the body ran."""
+        if self.over or outcome.exception is None or self.task.retry_policy is None:
+            return outcome
+        from flowlet.worker.retry_policies import ask
+
+        return ask(self, outcome)
 
     def _outcome_of(self, problem: BaseException) -> Outcome:
         from flowlet.worker.reasons import class_name, one_line, reason_of, text_of

@@ -154,6 +154,7 @@ class _More(TypedDict, total=False):
     reason: str | None
     error: str | None
     retry: bool
+    delay: int | None
     until: int | None
     mode: str | None
     resume: Any
@@ -169,6 +170,8 @@ class Outcome:
     """Class name of the exception."""
     retry: bool = True
     """False: fail now whatever retries are left (FailTask, a sensor's timeout)."""
+    delay: int | None = None
+    """How long until the next try, if its retry policy says so. Microseconds."""
     until: int | None = None
     """Waiting: when to poke again (or to notice the timeout); deferred: when the wait is over at the latest. Microseconds."""
     mode: str | None = None
