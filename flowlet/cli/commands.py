@@ -113,6 +113,7 @@ def _pool(parser: argparse.ArgumentParser) -> None:
     _pool_name(parser)
     parser.add_argument("slots", metavar="SLOTS", type=_whole)
     parser.add_argument("--description", metavar="TEXT", default="")
+    parser.add_argument("--include-deferred", action="store_true", help="tasks that wait for their triggers count, too")
 
 
 def _next(parser: argparse.ArgumentParser) -> None:
@@ -247,7 +248,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "pools set", "pools:set_", "make a pool or change its size",
-        _pool, "{name, slots, description}",
+        _pool, "{name, slots, description, include_deferred}",
         ("flowlet pools set warehouse 4 --description 'connections it allows'",),
     ),
     Command(

@@ -26,26 +26,24 @@ def list_(args: argparse.Namespace) -> int:
 
 
 def _shapes(reader: Reader) -> list[dict[str, Any]]:
-    used = _used(reader)
-    shapes = [
-        {"name": name, "slots": slots, "used": used.get(name, 0), "description": description}
-        for name, slots, description, _ in reader.fetch("pools")
+    rows = reader.fetch("pools")
+    if not any(name == "default_pool" for name, *_ in rows):
+        rows.insert(0, ("default_pool", 128, "", 0))
+    used = _used(reader, {name for name, _, _, include_deferred in rows if include_deferred})
+    return [
+        {"name": name, "slots": slots, "used": used.get(name, 0), "description": description, "include_deferred": bool(counts)}
+        for name, slots, description, counts in rows
     ]
-    if not any(shape["name"] == "default_pool" for shape in shapes):
-        shapes.insert(
-            0, {"name": "default_pool", "slots": 128, "used": used.get("default_pool", 0), "description": ""}
-        )
-    return shapes
 
 
-def _used(reader: Reader) -> dict[str, int]:
-    """Slots held in each pool: a task instance may take several."""
+def _used(reader: Reader, with_deferred: set[str]) -> dict[str, int]:
+    """Slots held in each pool: a task instance may take several; a deferred one none, unless its pool says so."""
     specs = {dag.dag_id: dag.spec for dag in reading.dags(reader)}
     dag_of = {row[0]: row[1] for row in reader.fetch("active_runs")}
     used: dict[str, int] = {}
     for row in reader.fetch("active_tasks"):
         task = reading.Task(*row)
-        if task.state not in {"queued", "running"}:
+        if task.state not in {"queued", "running"} and not (task.state == "deferred" and task.pool in with_deferred):
             continue
         spec = specs.get(dag_of[task.run]) if task.run in dag_of else None
         slots = spec.by_id[task.task_id].pool_slots if spec is not None and task.task_id in spec.by_id else 1
@@ -55,12 +53,12 @@ def _used(reader: Reader) -> dict[str, int]:
 
 def set_(args: argparse.Namespace) -> int:
     """Make a pool, or change its size."""
-    shape = {"name": args.name, "slots": args.slots, "description": args.description}
+    shape = {"name": args.name, "slots": args.slots, "description": args.description, "include_deferred": args.include_deferred}
     owner.ask(
         arguments.existing_database(args),
         "set_pool",
         shape,
-        lambda engine: engine.set_pool(args.name, args.slots, args.description),
+        lambda engine: engine.set_pool(args.name, args.slots, args.description, include_deferred=args.include_deferred),
     )
     return _done(args, shape, f"pool {args.name} has {render.plural(args.slots, 'slot')}")
 

@@ -114,11 +114,11 @@ class Engine(Backfilling):
         """Go on; the ticks that fell into the pause are recorded as skipped."""
         await self._parts()[0].ask(requests.Pause, dag_id, False)
 
-    async def set_pool(self, name: str, slots: int, description: str = "") -> None:
-        """Make a pool or change its size."""
+    async def set_pool(self, name: str, slots: int, description: str = "", *, include_deferred: bool = False) -> None:
+        """Make a pool or change it. `include_deferred`: tasks that wait for their triggers count, too."""
         if slots < 0:
             raise FlowletError(f"pool {name!r}: slots={slots} must not be negative")
-        await self._parts()[0].ask(requests.SetPool, name, slots, description)
+        await self._parts()[0].ask(requests.SetPool, name, slots, description, include_deferred=include_deferred)
 
     async def delete_pool(self, name: str) -> None:
         """Tasks that name it wait until it exists again. PoolNotFound."""

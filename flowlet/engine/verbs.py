@@ -37,8 +37,8 @@ async def _unpause(engine: Engine, dag_id: str) -> None:
     await engine.unpause(dag_id)
 
 
-async def _set_pool(engine: Engine, name: str, slots: int, description: str = "") -> None:
-    await engine.set_pool(name, slots, description)
+async def _set_pool(engine: Engine, name: str, slots: int, description: str = "", include_deferred: bool = False) -> None:
+    await engine.set_pool(name, slots, description, include_deferred=include_deferred)
 
 
 async def _delete_pool(engine: Engine, name: str) -> None:

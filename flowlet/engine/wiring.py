@@ -209,8 +209,8 @@ class Wiring:
         )  # fmt: skip
         brain.next_backfill = (await store.fetch("max_backfill_id"))[0][0] + 1
         self._default_pool = brain.admission.pool("default_pool").size
-        for name, slots, _, _ in await store.fetch("pools"):
-            brain.admission.set_pool(name, slots)
+        for name, slots, _, include_deferred in await store.fetch("pools"):
+            brain.admission.set_pool(name, slots, bool(include_deferred))
             if name == "default_pool":
                 self._default_pool = slots
         return brain

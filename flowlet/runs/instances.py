@@ -43,6 +43,8 @@ class TaskInstance:
     """The number of its place among those who wait for slots."""
     holds: bool = False
     """It holds slots (pool, run, task limits)."""
+    keeps: str = ""
+    """The state in which it waits and is counted for some of them (deferred, awaiting_input)."""
     queued_at: int | None = None
     started_at: int | None = None
     ended_at: int | None = None

@@ -252,10 +252,11 @@ class Brain:
     # -- pools ---------------------------------------------------------------------------------------
 
     def _set_pool(self, request: requests.SetPool, turn: Turn) -> None:
-        self.admission.set_pool(request.name, request.slots)
+        self.admission.set_pool(request.name, request.slots, request.include_deferred)
         if not request.on_file:
             turn.moves.delete_pool = [move for move in turn.moves.delete_pool if move.name != request.name]
-            turn.moves.put_pool.append(PutPool(request.name, request.slots, request.description, 0))
+            counts = int(self.admission.pools[request.name].counts_deferred)
+            turn.moves.put_pool.append(PutPool(request.name, request.slots, request.description, counts))
 
     def _delete_pool(self, request: requests.DeletePool, turn: Turn) -> None:
         if request.name == "default_pool":
@@ -311,7 +312,7 @@ class Brain:
         elif ti.deferral is not None:
             ti.deferral.fall_due()
             turn.drop.append(ti.deferral)
-            outcomes.go_on(ti, turn)
+            outcomes.go_on(self, ti, turn)
         else:
             turn.ready.append(ti)
 
@@ -322,6 +323,11 @@ class Brain:
         for ti in turn.touched:
             if ti.holds and ti.state != RUNNING:
                 admission.release(ti)
+                if ti.deferral is not None:
+                    admission.keep(ti)
+        for deferral in turn.drop:
+            if deferral.work.key.deferral is not deferral:  # it was ended; else it goes on
+                admission.let_go(deferral.work.key)
         if admission.pokes:
             turn.poke += admission.looks()
             self.in_flight += len(turn.poke)

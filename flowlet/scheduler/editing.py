@@ -46,13 +46,19 @@ def edit(brain: Brain, entry: Entry, turn: Turn) -> None:
 
 def _put_over(brain: Brain, entry: Entry, run: ActiveRun, turn: Turn) -> None:
     holding = [ti for ti in run.instances if ti.holds]
+    waiting = [ti for ti in run.instances if ti.keeps]
     for ti in holding:
         brain.admission.release(ti)
+    for ti in waiting:
+        brain.admission.let_go(ti)
     rehouse(run, entry)
     fit(run, turn)
     for ti in holding:
         if ti.state == RUNNING:
             brain.admission.hold(ti)
+    for ti in waiting:
+        if ti.deferral is not None:
+            brain.admission.keep(ti)
     run.past_waiting.clear()
 
 

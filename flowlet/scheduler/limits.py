@@ -37,12 +37,16 @@ _STARTABLE = frozenset({NONE, SCHEDULED, UP_FOR_RETRY, UP_FOR_RESCHEDULE, DEFERR
 class Limit:
     """So many slots, so many taken, and who is parked for want of one."""
 
-    __slots__ = ("name", "parked", "size", "used")
+    __slots__ = ("counts_deferred", "deferred", "name", "parked", "size", "used")
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
         self.size = size
         self.used = 0
+        self.deferred = 0
+        """The slots of those who wait for their triggers; among `used` if `counts_deferred`."""
+        self.counts_deferred = False
+        """Of a pool: `include_deferred`."""
         self.parked: dict[int, list[tuple[Key, TaskInstance]]] = {}
 
     @property
@@ -120,12 +124,15 @@ class Admission:
 
     # -- pools ---------------------------------------------------------------------------------------
 
-    def set_pool(self, name: str, slots: int) -> None:
-        """Make a pool or change its size; those that wait for it look again."""
+    def set_pool(self, name: str, slots: int, include_deferred: bool | None = None) -> None:
+        """Make a pool or change it (None: in this it stays as it is); those that wait for it look again."""
         if not self.has_pool(name):
             self._replace(name, Limit(f"pool {name!r}", slots))
         pool = self.pools[name]
         pool.size = slots
+        if include_deferred is not None and include_deferred != pool.counts_deferred:
+            pool.counts_deferred = include_deferred
+            pool.used += pool.deferred if include_deferred else -pool.deferred
         self._freed.add(pool)
 
     def delete_pool(self, name: str) -> None:
@@ -137,6 +144,7 @@ class Admission:
         before = self.pools.get(name)
         if before is not None:
             limit.parked, limit.used = before.parked, before.used
+            limit.deferred, limit.counts_deferred = before.deferred, before.counts_deferred
             before.parked = {}
             self._freed.discard(before)
         self.pools[name] = limit
@@ -208,6 +216,31 @@ class Admission:
         for limit, need in self._limits(ti):
             limit.used -= need
             if limit.parked:
+                self._freed.add(limit)
+
+    def keep(self, ti: TaskInstance) -> None:
+        """What waits for its trigger, or for an answer, still counts for the limits of its own task; what waits
+        for its trigger, in its pool too if that says so (Airflow: ti_deps/dependencies_states.py, models/pool.py)."""
+        ti.keeps = ti.state
+        self._count_waiting(ti, 1)
+
+    def let_go(self, ti: TaskInstance) -> None:
+        """It waits no longer: from here on it competes like any other, or has ended."""
+        if ti.keeps:
+            self._count_waiting(ti, -1)
+            ti.keeps = ""
+
+    def _count_waiting(self, ti: TaskInstance, sign: int) -> None:
+        if self.unlimited:
+            return
+        (_, (pool, need), *own) = self._limits(ti)
+        if ti.keeps == DEFERRED:
+            pool.deferred += sign * need
+            if pool.counts_deferred:
+                own.append((pool, need))
+        for limit, slots in own:
+            limit.used += sign * slots
+            if sign < 0 and limit.parked:
                 self._freed.add(limit)
 
     def _take(self, ti: TaskInstance) -> None:

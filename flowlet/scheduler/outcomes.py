@@ -103,7 +103,7 @@ def defer(ti: TaskInstance, outcome: Any, turn: Turn) -> None:
         turn.defer.append(ti)
 
 
-def answer(_: Brain, request: requests.Answer, turn: Turn) -> None:
+def answer(brain: Brain, request: requests.Answer, turn: Turn) -> None:
     """A person answers a task that is awaiting input."""
     ti = request.ti
     if ti.deferral is None or ti.state != AWAITING_INPUT:
@@ -112,19 +112,20 @@ def answer(_: Brain, request: requests.Answer, turn: Turn) -> None:
         raise FlowletError(f"{ti.key} of the run {ti.run.run_id!r} has its answer already")
     ti.deferral.event = ti.deferral.trigger.answer(request.options, request.params, request.by, turn.now)
     turn.event("answered", f"{', '.join(request.options)} by {request.by or 'somebody'}", ti=ti)
-    go_on(ti, turn)
+    go_on(brain, ti, turn)
 
 
-def fired(_: Brain, request: requests.Fired, turn: Turn) -> None:
+def fired(brain: Brain, request: requests.Fired, turn: Turn) -> None:
     """A trigger has fired, or failed."""
     deferral = request.deferral
     ti: TaskInstance = deferral.work.key
     if ti.deferral is deferral and ti.state == DEFERRED:
-        go_on(ti, turn)
+        go_on(brain, ti, turn)
 
 
-def go_on(ti: TaskInstance, turn: Turn) -> None:
-    """A deferred task knows what became of its wait."""
+def go_on(brain: Brain, ti: TaskInstance, turn: Turn) -> None:
+    """A deferred task knows what became of its wait: from here on it stands in line like any other."""
+    brain.admission.let_go(ti)
     ti.wake_at = None
     turn.ready.append(ti)
 

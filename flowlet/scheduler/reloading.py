@@ -42,6 +42,7 @@ def _let_go(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     for ti in run.instances:
         if ti.holds:
             brain.admission.release(ti)
+        brain.admission.let_go(ti)
         if ti.work is not None:
             turn.stop.append(ti.work)
             ti.work = None

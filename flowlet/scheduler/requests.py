@@ -199,6 +199,8 @@ class SetPool(NamedTuple):
     slots: int
     description: str = ""
     on_file: bool = False
+    include_deferred: bool | None = None
+    """None: as it is."""
     reply: asyncio.Future[Any] | None = None
 
 

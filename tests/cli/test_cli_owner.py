@@ -170,7 +170,7 @@ def test_the_owner_is_named_to_who_would_own_it_too(owner: Process, flowlet: Any
     assert flowlet("db", "backup", "copy.db").status == 0
     assert flowlet("runs", "list", "gate", "--db", "copy.db", "--json").json[0]["state"] == "running"
     assert flowlet("db", "prune").out == "deleted: 0 runs\n"
-    assert flowlet("pools", "list", "--json").json[0] == {"name": "default_pool", "slots": 128, "used": 1, "description": ""}
+    assert flowlet("pools", "list", "--json").json[0] == {"name": "default_pool", "slots": 128, "used": 1, "description": "", "include_deferred": False}
     assert flowlet("pools", "delete", "nix").status == 2
     assert flowlet("trigger", "nix").err == "flowlet: no DAG 'nix' is registered; known: gate, ticking\n"
 

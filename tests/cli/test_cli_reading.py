@@ -217,10 +217,13 @@ with DAG("mapped"):
 @pytest.mark.usefixtures("pool")
 def test_pools(flowlet: Any) -> None:
     assert flowlet("pools", "list", "--json").json == [
-        {"name": "default_pool", "slots": 128, "used": 0, "description": ""},
-        {"name": "till", "slots": 2, "used": 0, "description": "drawers"},
+        {"name": "default_pool", "slots": 128, "used": 0, "description": "", "include_deferred": False},
+        {"name": "till", "slots": 2, "used": 0, "description": "drawers", "include_deferred": False},
     ]
-    assert flowlet("pools", "set", "till", "1", "--json").json == {"name": "till", "slots": 1, "description": ""}
+    assert flowlet("pools", "set", "till", "1", "--json").json == {"name": "till", "slots": 1, "description": "", "include_deferred": False}
+    counting = flowlet("pools", "set", "till", "1", "--include-deferred", "--json").json
+    assert counting == {"name": "till", "slots": 1, "description": "", "include_deferred": True}
+    assert flowlet("pools", "list", "--json").json[1] == {**counting, "used": 0}
     assert flowlet("pools", "delete", "till").out == "pool till is deleted\n"
     assert [pool["name"] for pool in flowlet("pools", "list", "--json").json] == ["default_pool"]
     assert flowlet("pools", "delete", "till").status == 2

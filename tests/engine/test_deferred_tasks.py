@@ -428,6 +428,70 @@ async def test_a_deferred_task_holds_no_slot_of_anything() -> None:
         assert (await run.wait()).state == "success"
 
 
+@pytest.mark.parametrize("limit", ["max_active_tis_per_dag", "max_active_tis_per_dagrun"])
+async def test_a_deferred_task_counts_for_the_limits_of_its_own_task(limit: str) -> None:
+    """Airflow: `ACTIVE_STATES` of ti_deps/dependencies_states.py has deferred, and not up_for_reschedule."""
+    bells = [Bell(), Bell()]
+    left = list(bells)
+    with DAG("deferring") as dag:
+        Defers.partial(task_id="wait", trigger=lambda: left.pop(0), **{limit: 1}).expand(seen=[[], []])
+    async with Engine(dags=[dag]) as engine:
+        run = await engine.trigger("deferring")
+        await bells[0].heard.wait()
+        second = run._run.of_task("wait")[1]
+        assert (second.state, limit in engine.brain.why(second)) == ("scheduled", True)
+        bells[0].rung.set()
+        await bells[1].heard.wait()
+        bells[1].rung.set()
+        assert (await run.wait()).state == "success"
+
+
+async def test_a_pool_may_count_those_that_are_deferred(tmp_path: Path) -> None:
+    bells = [Bell(), Bell()]
+    with DAG("deferring") as dag:
+        for number in range(2):
+            Defers(task_id=f"wait{number}", trigger=lambda number=number: bells[number], pool="few", pool_slots=2)
+    path = tmp_path / "flowlet.db"
+    async with Engine(path, durability="process") as engine:
+        await engine.set_pool("few", 3, include_deferred=True)
+    async with Engine(path, dags=[dag], durability="process") as engine:
+        run = await engine.trigger("deferring")
+        await bells[0].heard.wait()
+        assert (await engine.pools())["few"] == {"slots": 3, "used": 2}
+        assert "pool 'few' (2 of 3 taken)" in await engine.why("deferring", run.run_id, "wait1")
+        await engine.set_pool("few", 3)
+        await bells[1].heard.wait()
+        assert (await engine.pools())["few"]["used"] == 0
+        await engine.set_pool("few", 3, include_deferred=True)
+        assert (await engine.pools())["few"]["used"] == 4
+        for bell in bells:
+            bell.rung.set()
+        assert (await run.wait()).state == "success"
+        assert (await engine.pools())["few"]["used"] == 0
+    assert rows(path, "SELECT name, slots, include_deferred FROM pool WHERE name = 'few'") == [("few", 3, 1)]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "edited", "its pool deleted and made again"])
+async def test_what_a_deferred_task_counted_for_is_free_when_it_waits_no_longer(how: str) -> None:
+    bell = Bell()
+    dag = deferring(lambda: bell, pool="few", max_active_tis_per_dag=1)
+    async with Engine(dags=[dag]) as engine:
+        await engine.set_pool("few", 1, include_deferred=True)
+        run = await engine.trigger("deferring")
+        await bell.heard.wait()
+        if how == "cancelled":
+            await engine.cancel("deferring", run.run_id)
+        elif how == "edited":
+            await engine.add(deferring(lambda: bell))
+        else:
+            await engine.delete_pool("few")
+            await engine.set_pool("few", 1)
+            assert (await engine.pools())["few"]["used"] == 0
+        bell.rung.set()
+        await run.wait()
+        assert {name: limit["used"] for name, limit in (await engine.pools()).items()} == {"default_pool": 0, "few": 0}
+
+
 async def test_it_waits_for_a_slot_like_any_other_when_it_goes_on() -> None:
     bell = Bell()
     async with Engine(dags=[deferring(lambda: bell, pool="one")], pools={"one": 1}) as engine:
