@@ -29,6 +29,7 @@ _HOMES = """
 .authoring.group_decorator: task_group
 .authoring.operator: BaseOperator AbstractOperator=BaseOperator Operator=BaseOperator BaseAsyncOperator=BaseOperator
 .authoring.params: Param ParamsDict NOTSET ArgNotSet=NOTSET
+.authoring.priority: PriorityWeightStrategy
 .authoring.retry_policy: RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy
 .authoring.rules: TriggerRule WeightRule
 .authoring.literals: literal
@@ -119,7 +120,6 @@ _LATER = {
     "more triggers": "FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger DagStateTrigger"
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
-    "priority strategies": "PriorityWeightStrategy",
     "object storage": "ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS",
     "a metadata database, which there is none of": "provide_session create_session Session NEW_SESSION Base DagModel"
     " DagTag Log Job ID_LEN RenderedTaskInstanceFields TaskReschedule Team Trigger DagWarning DbCallbackRequest"

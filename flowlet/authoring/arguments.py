@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         wait_for_downstream: bool
         params: dict[str, Any] | None
         priority_weight: int
-        weight_rule: str
+        weight_rule: Any
         pool: str | None
         pool_slots: int
         trigger_rule: str
@@ -174,8 +174,14 @@ def trigger_rule(value: Any) -> TriggerRule:
         raise ValueError(f"{value!r} is no trigger rule; there are {', '.join(TriggerRule)}") from None
 
 
-def weight_rule(value: Any) -> WeightRule:
-    """One of Airflow's rules."""
+def weight_rule(value: Any) -> Any:
+    """One of Airflow's rules, or a strategy."""
+    if not isinstance(value, str):
+        from flowlet.authoring.priority import PriorityWeightStrategy
+
+        if not isinstance(value, PriorityWeightStrategy):
+            raise TypeError(f"must be one of {', '.join(WeightRule)}, or a PriorityWeightStrategy, not {value!r}")
+        return value
     try:
         return WeightRule(value)
     except ValueError:

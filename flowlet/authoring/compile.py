@@ -158,6 +158,11 @@ def _multiplier(value: bool | float) -> float:
     return 2.0 if value is True else float(value)
 
 
+def _weight_rule(value: Any) -> str:
+    """A strategy by the path of its class: one of today and one of tomorrow are the same rule."""
+    return str(value) if isinstance(value, str) else f"{type(value).__module__}.{type(value).__qualname__}"
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -181,7 +186,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "pool": ("pool", _same),
     "pool_slots": ("pool_slots", _same),
     "priority_weight": ("priority_weight", _same),
-    "weight_rule": ("weight_rule", str),
+    "weight_rule": ("weight_rule", _weight_rule),
     "depends_on_past": ("depends_on_past", _same),
     "wait_for_downstream": ("wait_for_downstream", _same),
     "wait_for_past_depends_before_skipping": ("wait_for_past_depends_before_skipping", _same),

@@ -72,7 +72,7 @@ class BaseOperator(Relatives, Work):
     wait_for_downstream: bool = False
     params: ParamsDict | None = None
     priority_weight: int = 1
-    weight_rule: WeightRule = WeightRule.DOWNSTREAM
+    weight_rule: Any = WeightRule.DOWNSTREAM
     pool: str = "default_pool"
     pool_slots: int = 1
     trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS

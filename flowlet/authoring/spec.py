@@ -38,7 +38,7 @@ class TaskSpec:
     pool_slots: int = 1
     priority_weight: int = 1
     weight_rule: str = "downstream"
-    """downstream, upstream or absolute (Airflow's WeightRule)."""
+    """downstream, upstream or absolute (Airflow's WeightRule), or the path of a class: a strategy of the user's."""
     depends_on_past: bool = False
     wait_for_downstream: bool = False
     ignore_first_depends_on_past: bool = True

@@ -334,6 +334,9 @@ class Brain:
         for ti in admission.admit(turn.ready):
             plan.start(ti, turn)
             self.in_flight += 1
+        while admission.untold:
+            ti = admission.untold.pop()
+            turn.event("weight_rule_failed", admission.troubles[ti.run.dag_id, ti.spec.task_id], ti=ti)
         for ti in turn.ready:
             if ti.released and ti.state != RUNNING and ti.state not in TERMINAL:
                 plan.schedule(ti, turn)

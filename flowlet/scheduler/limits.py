@@ -21,7 +21,7 @@ from flowlet.runs.states import (
     UP_FOR_RESCHEDULE,
     UP_FOR_RETRY,
 )
-from flowlet.scheduler.weights import weight_of
+from flowlet.scheduler.weights import BUILT_IN, weight_of
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -121,6 +121,10 @@ class Admission:
         """Each with the limit at which it was parked before."""
         self._freed: set[Limit] = set()
         self._number = count()
+        self.troubles: dict[tuple[str, str], str] = {}
+        """(DAG, task) to what is wrong with its weight rule."""
+        self.untold: list[TaskInstance] = []
+        """Those by which it was found out."""
 
     # -- pools ---------------------------------------------------------------------------------------
 
@@ -325,7 +329,19 @@ class Admission:
         if self.unlimited:
             return (ti.run.run_after, ti.run.id, ti.spec.index, ti.map_index, ti.place)
         date = ti.run.logical_date if ti.run.logical_date is not None else ti.run.run_after
-        return (-weight_of(ti.run.spec, ti.spec.index), date, ti.map_index, ti.id, ti.place)
+        return (-self._weight(ti), date, ti.map_index, ti.id, ti.place)
+
+    def _weight(self, ti: TaskInstance) -> int:
+        if ti.spec.weight_rule in BUILT_IN:
+            return weight_of(ti.run.spec, ti.spec.index)
+        from flowlet.scheduler.strategies import weigh
+
+        weight, trouble = weigh(ti)
+        task = (ti.run.dag_id, ti.spec.task_id)
+        if trouble is not None and self.troubles.get(task) != trouble:
+            self.troubles[task] = trouble
+            self.untold.append(ti)
+        return weight
 
     def _task_limit(self, ti: TaskInstance, size: int) -> Limit:
         key = (ti.run.dag_id, ti.spec.task_id)

@@ -12,6 +12,9 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec
 
+#: Rules that need no code of the user's.
+BUILT_IN = frozenset({"downstream", "upstream", "absolute"})
+
 _BLOCK = 8192
 _weights: WeakKeyDictionary[DagSpec, list[int]] = WeakKeyDictionary()
 
@@ -30,7 +33,7 @@ def _all_weights(spec: DagSpec) -> list[int]:
     down = _relatives(spec, own, downstream=True) if "downstream" in rules else own
     up = _relatives(spec, own, downstream=False) if "upstream" in rules else own
     by_rule = {"downstream": down, "upstream": up, "absolute": own}
-    return [by_rule[task.weight_rule][task.index] for task in spec.tasks]
+    return [by_rule.get(task.weight_rule, own)[task.index] for task in spec.tasks]
 
 
 def _relatives(spec: DagSpec, own: list[int], *, downstream: bool) -> list[int]:

@@ -94,7 +94,7 @@ def test_the_line_is_that_of_the_statement() -> None:
         ({"dag": 5}, "task 'load': dag=5, task_group=None: not a DAG, not a TaskGroup"),
         ({"task_group": "g"}, "task 'load': dag=None, task_group='g': not a DAG, not a TaskGroup"),
         ({"default_args": 5}, "task 'load': default_args must be a dict, not 5"),
-        ({"retry_policy": object()}, "retry_policy is not supported by this version of flowlet"),
+        ({"retry_policy": object()}, "retry_policy must be a RetryPolicy, not <object"),
     ],
 )
 def test_a_wrong_argument_of_a_task_is_named(arguments: dict[str, Any], words: str) -> None:
