@@ -112,11 +112,11 @@ def test_a_decorator_of_a_package_makes_tasks(tmp_path: Path, monkeypatch: pytes
 
         @task
         def number():
-            return 7
+            return "{{ 7 }}"
 
         @task.ask
         def plain(n, ds=None):
-            return f"{n} on {ds}, {{{{ run_id }}}}"
+            return f"{len(n)} on {ds}, {{{{ run_id }}}}"
 
         @task.ask(retries=1)
         def other():
@@ -131,7 +131,7 @@ def test_a_decorator_of_a_package_makes_tasks(tmp_path: Path, monkeypatch: pytes
     assert {key: value for key, value in told["xcoms"].items() if "number" not in key} == {
         "plain:return_value": "asked 7 on 2026-01-15, r", "other:return_value": "asked what 20260115",
     }  # fmt: skip
-    assert told["rendered"]["plain"] == {"op_args": [7], "op_kwargs": {}, "question": "7 on 2026-01-15, r"}
+    assert told["rendered"]["plain"] == {"op_args": ["{{ 7 }}"], "op_kwargs": {}, "question": "7 on 2026-01-15, r"}
 
 
 def test_a_decorator_whose_package_is_missing_names_it(problem_of: Any) -> None:
