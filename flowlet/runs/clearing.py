@@ -92,7 +92,7 @@ def clear(ti: TaskInstance, turn: Turn, *, is_executing: bool) -> None:
     else:
         turn.moves.reset_task.append(ResetTask(ti.id, ti.max_tries, ti.try_number))
     settle(ti, NONE, None, turn)
-    ti.queued_at = ti.started_at = ti.ended_at = ti.length = None
+    ti.queued_at = ti.started_at = ti.ended_at = None
     ti.released = False
 
 
@@ -100,7 +100,7 @@ def restart(ti: TaskInstance, turn: Turn) -> None:
     """The body that was stopped has ended: the task is judged anew."""
     ti.work = None
     hold_back(ti, turn)
-    ti.queued_at = ti.started_at = ti.ended_at = ti.length = None
+    ti.queued_at = ti.started_at = ti.ended_at = None
     consider(ti, turn)
     close_if_over(ti.run, turn)
 

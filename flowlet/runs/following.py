@@ -23,6 +23,7 @@ from flowlet.runs.mapping import (
     is_unexpanded,
     recount,
 )
+from flowlet.runs.resizing import resize_after
 from flowlet.runs.rows import settle
 from flowlet.runs.rules import RULES, Verdict
 from flowlet.runs.states import FAILED, NONE, REMOVED, SKIPPED, SUCCESS, TERMINAL, UPSTREAM_FAILED
@@ -76,8 +77,11 @@ def consider(ti: TaskInstance, turn: Turn) -> bool:
 
 def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     """What the trigger rule makes of a waiting instance; those that end by it join `ended`."""
-    if is_unexpanded(ti):
-        return _decide_mapped(ti, ended, turn)
+    if ti.spec.mapping is not None:
+        if ti.map_index < 0:
+            return _decide_mapped(ti, ended, turn)
+        if ti.spec.index in ti.run.resizing and _lacks_source(ti, ended, turn):
+            return None
     if ti.spec.guards and _ends_by_setup(ti, ended, turn):
         return None
     verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
@@ -186,6 +190,21 @@ def _expand_if_let_go(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -
     return expand(ti, number, turn)
 
 
+def _lacks_source(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> bool:
+    """A cleared instance does not run before what it is mapped over is there again; it ends if that will never be."""
+    verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
+    broken, is_there = broken_source(ti), count_of(ti) is not None
+    if verdict is Verdict.FAIL or (verdict is _SKIP and broken is None):
+        return False
+    if verdict is _RUN and broken is None and not is_there and _sources_are_done(ti):
+        broken = UPSTREAM_FAILED, "what it is mapped over was never pushed"
+    if broken is not None:
+        settle(ti, broken[0], broken[1], turn)
+        ended.append(ti)
+        return True
+    return verdict is _RUN and not is_there
+
+
 def _sources_are_done(ti: TaskInstance) -> bool:
     tasks = ti.run.tasks
     return all(
@@ -242,6 +261,8 @@ def propagate(ended: list[TaskInstance], turn: Turn) -> None:
         state, tasks = parent.state, parent.run.tasks
         if parent.run.followers:
             tell_followers(parent, turn)
+        is_source = parent.spec.is_map_source
+        resized = resize_after(parent, ended, turn) if is_source and parent.run.resizing else ()
         plain = state == SUCCESS and not parent.spec.is_setup
         for index in parent.spec.downstream:
             below = tasks[index]
@@ -254,11 +275,29 @@ def propagate(ended: list[TaskInstance], turn: Turn) -> None:
                     _decide(child, ended, turn)
         if parent.run.spec.watchers:
             _tell_watchers(parent, ended, turn)
-        if parent.spec.is_map_source:
-            for index in parent.run.spec.expansions[parent.spec.index]:
-                child = tasks[index]
-                if is_unexpanded(child) and child.state == NONE and not child.released:
-                    _decide(child, ended, turn)
+        if is_source:
+            _tell_mapped(parent, ended, turn)
+        for first in resized:
+            _tell_of_number(first, ended, turn)
+
+
+def _tell_mapped(parent: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
+    """Those who are mapped over it look whether their number is known."""
+    for index in parent.run.spec.expansions[parent.spec.index]:
+        below = parent.run.tasks[index]
+        for child in below.instances or (below,):
+            if child.state == NONE and not child.released:
+                _decide(child, ended, turn)
+
+
+def _tell_of_number(first: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
+    """A mapped task has more or fewer instances now: whoever waits for all of them looks again."""
+    spec = first.spec
+    for index in (spec.index, *spec.downstream, *first.run.spec.expansions.get(spec.index, ())):
+        below = first.run.tasks[index]
+        for child in below.instances or (below,):
+            if child.state == NONE and not child.released:
+                _decide(child, ended, turn)
 
 
 def _may_speak(ti: TaskInstance) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring.spec import TaskSpec
+from flowlet.runs.counting import count_all
 from flowlet.runs.instances import ActiveRun, TaskInstance
-from flowlet.runs.mapping import children, count, parents
-from flowlet.runs.states import NONE, TERMINAL
+from flowlet.runs.resizing import is_surplus
 
 if TYPE_CHECKING:
     from flowlet.authoring.spec import DagSpec
@@ -54,7 +54,7 @@ def _by_index(row: Row) -> int:
 def _place_of(run: ActiveRun, row: Row) -> TaskInstance | None:
     """The instance that a row is of; of a mapped task, the first or one more. None if the DAG has none such."""
     task = run.spec.by_id.get(row[2])
-    if task is None or (row[3] >= 0) > (task.mapping is not None):
+    if task is None or (row[3] >= 0) > (task.mapping is not None) or is_surplus(row[4], row[13], row[18]):
         return None
     first = run.tasks[task.index]
     if row[3] < 0:
@@ -91,28 +91,3 @@ def _fill(ti: TaskInstance, row: Row) -> None:
     ti.state = ti.shown = state
     ti.reason = ti.reason or because
     ti.xcoms = None if ti.try_number else ()
-
-
-def count_all(run: ActiveRun) -> None:
-    """Count anew what is unfinished, on its way, and has ended upstream of each instance."""
-    run.unfinished = run.released = 0
-    for ti in run.instances:
-        ti.released = False
-        ti.succeeded = ti.failed = ti.skipped = ti.upstream_failed = ti.removed = 0
-        ti.setups_succeeded = ti.setups_skipped = 0
-        if run.is_expanded:
-            above = parents(ti)
-            ti.total, ti.setups = len(above), sum(up.spec.is_setup for up in above)
-        else:
-            ti.total = len(ti.spec.upstream)
-            ti.setups = sum(run.spec.tasks[up].is_setup for up in ti.spec.upstream)
-    for ti in run.instances:
-        if ti.state in TERMINAL:
-            for index in ti.spec.downstream:
-                for child in children(ti, index):
-                    count(child, ti, ti.state)
-            continue
-        run.unfinished += 1
-        if ti.state != NONE:
-            ti.released = True
-            run.released += 1

@@ -98,7 +98,7 @@ class ActiveRun:
     __slots__ = (
         "__weakref__", "backfill", "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "ignores_past",
         "interval_end", "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
-        "released", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
+        "released", "resizing", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
 
@@ -164,6 +164,8 @@ class ActiveRun:
         self.operators: Any = ()
         """What the user wrote, by index; empty where the DAG's code is not loaded."""
         self.task_limits: dict[str, Any] | None = None
+        self.resizing: set[int] = set()
+        """Mapped tasks that were cleared: they get as many instances as there are items when they run again."""
         self.is_expanded = False
         """Some mapped task has its instances."""
         self.facts: Any = None

@@ -19,7 +19,6 @@ from flowlet.runs.states import (
     FAILED,
     NONE,
     QUEUED,
-    REMOVED,
     RUNNING,
     SCHEDULED,
     SKIPPED,
@@ -84,7 +83,7 @@ def start(ti: TaskInstance, turn: Turn) -> None:
         started_at = turn.now
         if before:
             turn.moves.archive_attempt.append(ArchiveAttempt(ti.id, before))
-            ti.xcoms = ()
+            ti.xcoms, ti.length = (), None
         ti.try_number = before + 1
     ti.state, ti.blocker = RUNNING, None
     ti.queued_at = turn.now
@@ -92,17 +91,6 @@ def start(ti: TaskInstance, turn: Turn) -> None:
     turn.moves.start_task.append(row(StartTask, (ti.id, expected, before, ti.try_number, turn.now, started_at)))
     turn.start.append(ti)
     turn.touched.append(ti)
-
-
-def remove(ti: TaskInstance, turn: Turn) -> None:
-    """Its task is no longer in the DAG."""
-    reason = "the DAG no longer has this task"
-    if ti.state != RUNNING:
-        return settle(ti, REMOVED, reason, turn)
-    turn.stop.append(ti.work)
-    ti.work = None
-    end_row(ti, REMOVED, "cancelled", reason, None, turn)
-    return leave(ti)
 
 
 def hold_back(ti: TaskInstance, turn: Turn) -> None:

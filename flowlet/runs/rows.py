@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowlet.runs.instances import TaskInstance
 from flowlet.runs.moves import EndTask, PutXCom, SettleTask
-from flowlet.runs.states import NONE, TERMINAL
+from flowlet.runs.states import NONE, REMOVED, RUNNING, TERMINAL
 
 if TYPE_CHECKING:
     from flowlet.runs.turn import Turn
@@ -52,6 +52,16 @@ def end_row(ti: TaskInstance, state: str, outcome: str, reason: str | None, erro
         row(EndTask, (ti.id, ti.try_number, state, outcome, reason, error, now, ti.wake_at, ti.max_tries, ti.crashes))
     )
     turn.touched.append(ti)
+
+
+def remove(ti: TaskInstance, reason: str, turn: Turn) -> None:
+    """There is no such instance any more; what executes is stopped."""
+    if ti.state != RUNNING:
+        return settle(ti, REMOVED, reason, turn)
+    turn.stop.append(ti.work)
+    ti.work = None
+    end_row(ti, REMOVED, "cancelled", reason, None, turn)
+    return leave(ti)
 
 
 def push(ti: TaskInstance, xcoms: tuple[tuple[str, str], ...], turn: Turn) -> None:

@@ -314,6 +314,7 @@ class Brain:
             turn.drop.append(ti.deferral)
             outcomes.go_on(self, ti, turn)
         else:
+            ti.wake_at = None  # it was put off twice to one moment if it was cleared in between: it wakes once
             turn.ready.append(ti)
 
     # -- starting ------------------------------------------------------------------------------------

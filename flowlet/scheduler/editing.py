@@ -11,11 +11,12 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from flowlet.runs import plan
+from flowlet.runs.counting import count_all
 from flowlet.runs.following import may_run
-from flowlet.runs.hydrate import count_all
 from flowlet.runs.instances import TaskInstance, is_active
 from flowlet.runs.moves import AddTask
-from flowlet.runs.rows import settle
+from flowlet.runs.resizing import is_surplus, watch
+from flowlet.runs.rows import remove, settle
 from flowlet.runs.states import NONE, QUEUED, REMOVED, RUNNING, SCHEDULED, TERMINAL
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def _instance_of(run: ActiveRun, task: TaskSpec, known: dict[str, TaskInstance])
 def _expanded(task: TaskSpec, known: dict[str, TaskInstance]) -> Iterator[TaskInstance]:
     """The instances of a mapped task, if it has been expanded: as many as there were, wherever they went since."""
     for index in count():
-        ti = known.pop(f"{task.task_id}[{index}]", None)
-        if ti is None:
+        ti = known.get(f"{task.task_id}[{index}]")
+        if ti is None or is_surplus(ti.state, ti.reason):
             return
-        yield ti
+        yield known.pop(ti.key)
 
 
 def fit(run: ActiveRun, turn: Turn) -> None:
@@ -98,7 +99,7 @@ def fit(run: ActiveRun, turn: Turn) -> None:
     for ti in run.gone.values():
         ti.instances = None
         if ti.state not in TERMINAL:
-            plan.remove(ti, turn)
+            remove(ti, "the DAG no longer has this task", turn)
     for ti in run.instances:
         if ti.state == REMOVED:
             settle(ti, NONE, None, turn)
@@ -108,8 +109,9 @@ def fit(run: ActiveRun, turn: Turn) -> None:
             turn.joined.append(ti)
     count_all(run)
     for ti in run.instances:
-        if ti.state in _ABOUT_TO_START and not ti.try_number and not may_run(ti):
+        if ti.state in _ABOUT_TO_START and not may_run(ti):
             plan.hold_back(ti, turn)
+    watch(run)
 
 
 def enter(turn: Turn) -> None:

@@ -221,12 +221,12 @@ WHERE run.dag_id = :dag_id AND run.run_id = :run_id
   AND ti.task_id = :task_id AND ti.map_index = :map_index AND xcom.key = :key;
 
 -- name: xcom_mapped
--- (map_index, value) of every mapped instance that pushed.
+-- (map_index, value) of every mapped instance that pushed; for those removed by a later, shorter mapping there is no item.
 SELECT ti.map_index, xcom.value
 FROM run
 CROSS JOIN task_instance AS ti ON ti.run = run.id
 JOIN xcom ON xcom.ti = ti.id
-WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND xcom.key = :key
+WHERE run.dag_id = :dag_id AND run.run_id = :run_id AND ti.task_id = :task_id AND xcom.key = :key AND ti.state <> 'removed'
 ORDER BY ti.map_index;
 
 -- name: xcom_before

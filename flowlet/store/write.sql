@@ -59,8 +59,9 @@ FROM json_each(?3)
 LIMIT ?4;
 
 -- name: index_task
--- Before the move that lets it wait again, where an edit of the DAG gave it a mapping or brought it back.
-UPDATE task_instance SET map_index = ?2 WHERE id = ?1 AND map_index = -1 AND state IN ('none', 'scheduled', 'removed');
+-- Before the move that lets it wait again, where somebody cleared it, or an edit of the DAG gave it a mapping or
+-- brought it back. What stands for a mapped task never runs.
+UPDATE task_instance SET map_index = ?2 WHERE id = ?1 AND map_index = -1 AND state IN ('none', 'scheduled', 'removed', 'skipped', 'upstream_failed', 'failed', 'success');
 
 -- name: add_task
 -- An end without an attempt (a bodyless success) is a settlement, see task_instance.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flowlet.authoring.spec import DagSpec, TaskSpec, sources
 from flowlet.engine import rows
 from flowlet.errors import RunExists
+from flowlet.runs.clearing import Which
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.moves import Moves
 from flowlet.runs.turn import Turn
@@ -50,7 +52,7 @@ class File:
             self.connection.execute("ROLLBACK")
             self.connection.execute("BEGIN")
             conflicts = applying.one_by_one(self.connection, moves)
-            assert conflicts == []
+            assert conflicts == [], conflicts
         self.connection.execute("COMMIT")
 
     def states(self, dag_id: str | None = None) -> dict[tuple[str, str, str], str]:
@@ -98,6 +100,12 @@ class World:
         self.parallelism = parallelism
         self.laws = tuple(laws)
         self.now = NEW_YEAR
+        self.known_states: dict[int, str] = {}
+        """Of each row that a task instance has."""
+        self.clears: Counter[Any] = Counter()
+        """How often each task instance was cleared: (DAG, run, task, map index)."""
+        self.anew: set[int] = set()
+        """Rows that were cleared and have not started since."""
         self.dags: dict[str, DagSpec] = {}
         self.start_brain()
 
@@ -110,8 +118,8 @@ class World:
         """Bodies that execute now; sensors between two pokes are not among them."""
         self.executing = 0
         """How many bodies there were when the brain had decided and nothing was started or stopped yet."""
-        self.edited: set[str] = set()
-        """DAGs that were described anew in the last turn: what was decided before that followed the old one."""
+        self.edited: set[str | None] = set()
+        """DAGs that were described anew, or cleared, in the last turn: what was decided before that followed the old one."""
         self.answers: list[Any] = []
         for name, slots, _, _ in self._fetch("pools"):
             self.brain.admission.set_pool(name, slots)
@@ -171,6 +179,21 @@ class World:
         run: ActiveRun = self.ask(requests.Trigger(dag_id, run_id, date, "{}", past))
         return run
 
+    def found(self, dag_id: str, run_id: str) -> requests.Found:
+        """A run that lives, or has ended, as the engine finds it."""
+        entry = self.brain.entries[dag_id]
+        run = entry.find(run_id) or drive(rows.ended_run(self.file, entry.spec, run_id))  # type: ignore[arg-type]
+        past = []
+        if entry.has_past and run.logical_date is not None:
+            past = drive(rows.run_before(self.file, entry.spec, run.logical_date))  # type: ignore[arg-type]
+        return requests.Found(run, run, past, dict(self.file.select(QUERIES["skips_of_run"], run=run.id)))
+
+    def clear(self, dag_id: str, *run_ids: str, dry_run: bool = False, **which: Any) -> list[tuple[str, str, int]]:
+        """Clear what is named of these runs; gives what was cleared."""
+        found = [self.found(dag_id, run_id) for run_id in run_ids]
+        cleared: list[tuple[str, str, int]] = self.ask(requests.Clear(found, Which(**which), dry_run))
+        return cleared
+
     def end(self, work: Work, outcome: Outcome) -> None:
         """The body ends; told in the next turn."""
         self.works.remove(work)
@@ -185,6 +208,7 @@ class World:
         asked, self.asked = self.asked, []
         self.edited = {request.spec.dag_id for request in asked if isinstance(request, requests.Register)}
         turn = self.brain.turn(asked, self.now)
+        self.edited |= {move.dag_id for move in turn.moves.add_event if move.kind == "cleared"}
         self.executing = len(self.works) + len(turn.poke)
         self.file.commit(turn.moves)
         for reply, answer in turn.replies:

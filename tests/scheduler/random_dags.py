@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
+from contextlib import suppress
 from typing import Any
 
+from flowlet.authoring.context import SKIP_KEY
 from flowlet.authoring.spec import DagSpec, TaskSpec
 from flowlet.errors import FlowletError
 from flowlet.runs.instances import ActiveRun
@@ -64,7 +67,8 @@ def random_outcome(rng: random.Random, work: Work, now: int) -> Outcome:
     kind = rng.choice(("succeeded", "succeeded", "failed", "skipped", "timed_out", "interrupted", "fatal", "wish"))
     if kind == "wish":
         below = [work.key.run.tasks[index].key for index in spec.downstream]
-        return Outcome("succeeded", skip=tuple(rng.sample(below, rng.randint(0, len(below)))))
+        skip = tuple(rng.sample(below, rng.randint(0, len(below))))
+        return Outcome("succeeded", xcoms=((SKIP_KEY, json.dumps({"skipped": skip})),), skip=skip)
     if kind == "fatal":
         return Outcome("failed", reason="it cannot be", error="FailTask", retry=False)
     if kind != "succeeded":
@@ -90,7 +94,7 @@ class Chance:
             world.turn()
             return
         try:
-            rng.choice((self.trigger, self.trigger, self.cancel, self.pause, self.unpause, self.pool, world.pass_time))()
+            rng.choice((self.trigger, self.trigger, self.cancel, self.clear, self.clear, self.pause, self.unpause, self.pool, world.pass_time))()
         except FlowletError:
             pass  # a run that exists, a pool that does not: a refusal is an answer
 
@@ -102,6 +106,21 @@ class Chance:
         active = self.world.active()
         if active:
             self.world.ask(requests.Cancel(self.rng.choice(active), "cancelled"))
+
+    def clear(self) -> None:
+        """Some or all tasks of some or all runs, active ones and such as have ended."""
+        rng, dag_id = self.rng, self.rng.choice(self.dag_ids)
+        runs = [run for (dag, run), _ in sorted(self.world.file.runs().items()) if dag == dag_id]
+        tasks = [task.task_id for task in self.world.dags[dag_id].tasks]
+        which: dict[str, Any] = {"upstream": rng.random() < 0.2, "downstream": rng.random() < 0.5}
+        if rng.random() < 0.7:
+            which["task_ids"] = tuple(rng.sample(tasks, rng.randint(1, min(2, len(tasks)))))
+            if rng.random() < 0.3:
+                which["map_indexes"] = (rng.choice((-1, 0, 1)),)
+        if rng.random() < 0.3:
+            which["states"] = frozenset(rng.sample(("failed", "upstream_failed", "running", "success"), 2))
+        with suppress(FlowletError):  # an index that the task does not have
+            self.world.clear(dag_id, *rng.sample(runs, min(len(runs), rng.randint(1, 2))), dry_run=rng.random() < 0.1, **which)
 
     def pause(self) -> None:
         self.world.ask(requests.Pause(self.rng.choice(self.dag_ids), True))
