@@ -1,4 +1,4 @@
-"""The engine's verbs upon what has happened already: clear, so that it happens again."""
+"""The engine's verbs upon what has happened already: clear, so that it happens again; mark, so that it counts as done."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from flowlet.runs.states import FAILED, RUNNING, UPSTREAM_FAILED
 from flowlet.scheduler import requests
 
 if TYPE_CHECKING:
+    from flowlet.engine.run import DagRun
     from flowlet.runs.instances import ActiveRun
     from flowlet.scheduler.entry import Entry
 
@@ -24,7 +25,7 @@ _ONLY_RUNNING = frozenset({RUNNING})
 
 
 class Operations(Keeping):
-    """The verbs: clear. What they did is on file when they return."""
+    """The verbs: clear, set_task_state, set_run_state. What they did is on file when they return."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -60,6 +61,50 @@ class Operations(Keeping):
             found = await self.find_runs(dag_id, run_id, past=past, future=future)
             cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, found, which, dry_run)
         return cleared
+
+    async def set_task_state(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        state: str,
+        *,
+        map_index: int = -1,
+        upstream: bool = False,
+        downstream: bool = False,
+        past: bool = False,
+        future: bool = False,
+        dry_run: bool = False,
+    ) -> list[tuple[str, str, int]]:
+        """Say how a task ended: "success", "failed" or "skipped"; gives (run_id, task_id, map_index) of each that was
+        in another state.
+
+        What is running is stopped. What had failed after the task, or by it, starts anew, also in a run that had
+        ended; without such, a run that had ended is what its tasks make of it now. A mapped task is marked as a
+        whole, or one `map_index` of it. The other options are those of `clear`. No callbacks are called.
+        """
+        _check_state(state, ("success", "failed", "skipped"), "a task")
+        which = Which((task_id,), None if map_index < 0 else (map_index,), upstream, downstream)
+        async with self.reopening:
+            found = await self.find_runs(dag_id, run_id, past=past, future=future)
+            marked: list[tuple[str, str, int]] = await self._parts()[0].ask(
+                requests.SetTaskState, found, which, state, dry_run
+            )
+        return marked
+
+    async def set_run_state(self, dag_id: str, run_id: str, state: str) -> DagRun:
+        """Say how a run ended: "success" or "failed"; "queued" lets one that has ended begin again, to go on with
+        what is left of it.
+
+        What is running ends so, what waits is skipped, teardowns run still: the run ends after them, by its tasks.
+        """
+        from flowlet.engine.run import DagRun
+
+        _check_state(state, ("success", "failed", "queued"), "a run")
+        async with self.reopening:
+            (found,) = await self.find_runs(dag_id, run_id)
+            run = await self._parts()[0].ask(requests.SetRunState, found, state)
+        return DagRun(self, self._hold(run))  # type: ignore[arg-type]  # the engine is made of this class
 
     async def find_runs(
         self, dag_id: str, run_id: str | None, *, past: bool = False, future: bool = False
@@ -111,6 +156,11 @@ class Operations(Keeping):
         if held is None or held.id != run.id or is_active(run):
             self._held[key] = held = run
         return held
+
+
+def _check_state(state: str, known: tuple[str, ...], what: str) -> None:
+    if state not in known:
+        raise FlowletError(f"{what} cannot be set to {state!r}; it can be {', '.join(known)}")
 
 
 def _texts(given: str | Iterable[str] | None) -> tuple[str, ...] | None:

@@ -44,15 +44,16 @@ class Which(NamedTuple):
 
 def find(run: ActiveRun, which: Which) -> list[TaskInstance]:
     """Those of them that have moved at all. TaskNotFound names a task, or an index, that the run does not have."""
-    named = _named(run.spec, which)
+    named = find_named(run.spec, which)
     tasks = range(len(run.tasks)) if which.task_ids is None else with_relatives(
         run.spec, named, upstream=which.upstream, downstream=which.downstream
     )  # fmt: skip
-    found = [ti for index in sorted(tasks) for ti in _instances(run, index, named, which)]
+    found = [ti for index in sorted(tasks) for ti in find_instances(run, index, named, which)]
     return [ti for ti in found if ti.state not in (NONE, RESTARTING) and (which.states is None or ti.state in which.states)]
 
 
-def _named(spec: DagSpec, which: Which) -> list[int]:
+def find_named(spec: DagSpec, which: Which) -> list[int]:
+    """The tasks that are named themselves."""
     ids = which.task_ids or ()
     unknown = [task_id for task_id in ids if task_id not in spec.by_id]
     if unknown:
@@ -61,7 +62,7 @@ def _named(spec: DagSpec, which: Which) -> list[int]:
     return [spec.by_id[task_id].index for task_id in ids]
 
 
-def _instances(run: ActiveRun, index: int, named: list[int], which: Which) -> Iterable[TaskInstance]:
+def find_instances(run: ActiveRun, index: int, named: list[int], which: Which) -> Iterable[TaskInstance]:
     """Of a task that is named, or in one mapped group with one that is, only those of the wanted indexes."""
     first, wanted = run.tasks[index], which.map_indexes
     instances = first.instances or (first,)

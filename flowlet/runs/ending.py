@@ -18,11 +18,16 @@ def close_if_over(run: ActiveRun, turn: Turn) -> None:
     if run.state != RUNNING:
         return
     if run.unfinished == 0:
-        bad = [ti.key for ti in run.leaves() if ti.state in (FAILED, UPSTREAM_FAILED)]
-        end_run(run, FAILED if bad else SUCCESS, f"failed: {_some(bad)}" if bad else None, turn)
+        end_run(run, *verdict(run), turn)
     elif run.released == 0 and not run.past_waiting:
         stuck = [ti.key for ti in run.instances if ti.state not in TERMINAL]
         end_run(run, FAILED, f"deadlock: {_some(stuck)} can never start", turn)
+
+
+def verdict(run: ActiveRun) -> tuple[str, str | None]:
+    """What its leaves make of a run of which all has ended, and why."""
+    bad = [ti.key for ti in run.leaves() if ti.state in (FAILED, UPSTREAM_FAILED)]
+    return (FAILED, f"failed: {_some(bad)}") if bad else (SUCCESS, None)
 
 
 def end_run(run: ActiveRun, state: str, reason: str | None, turn: Turn) -> None:

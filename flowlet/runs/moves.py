@@ -125,6 +125,14 @@ class AdoptRun(NamedTuple):
     conf: str | None
 
 
+class JudgeRun(NamedTuple):
+    """A run that has ended is success or failed from now on, for somebody marked it or tasks of it."""
+
+    id: int
+    state: str
+    reason: str | None
+
+
 class BeginRun(NamedTuple):
     """queued -> running."""
 
@@ -368,6 +376,7 @@ class Moves:
         "end_task",
         "index_task",
         "interrupt_task",
+        "judge_run",
         "move_backfill",
         "move_cursor",
         "pause_dag",
@@ -397,6 +406,7 @@ class Moves:
         self.add_tasks: list[AddTasks] = []
         self.index_task: list[IndexTask] = []
         self.add_task: list[AddTask] = []
+        self.judge_run: list[JudgeRun] = []
         self.reopen_run: list[ReopenRun] = []
         self.adopt_run: list[AdoptRun] = []
         self.begin_run: list[BeginRun] = []
@@ -428,7 +438,7 @@ class Moves:
             or self.add_tick or self.add_event or self.begin_run or self.release_task or self.archive_attempt
             or self.put_xcom or self.add_tasks or self.index_task or self.add_task or self.put_dag or self.pause_dag or self.put_pool
             or self.delete_pool or self.put_secret or self.delete_secret or self.interrupt_task or self.put_rendered
-            or self.reopen_run or self.reset_task
+            or self.reopen_run or self.reset_task or self.judge_run
             or self.adopt_run or self.settle_backfill_date or self.move_backfill or self.add_backfill or self.add_backfill_dates
             or self.put_task_state or self.put_asset_state or self.drop_task_state or self.drop_asset_state
         )  # fmt: skip

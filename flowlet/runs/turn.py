@@ -19,7 +19,7 @@ class Turn:
     """Collects moves to commit, and what is to be done once they are committed."""
 
     __slots__ = (
-        "begun", "callbacks", "defer", "drop", "joined", "look_up", "moves", "now", "over", "poke", "ready", "reopened", "replies", "reserve", "runs",
+        "begun", "callbacks", "defer", "drop", "joined", "judged", "look_up", "moves", "now", "over", "poke", "ready", "reopened", "replies", "reserve", "runs",
         "start", "stop", "touched", "wake",
     )  # fmt: skip
 
@@ -52,6 +52,8 @@ class Turn:
         """Runs that had ended and are queued again."""
         self.begun: list[ActiveRun] = []
         """Runs that began after they had been queued for a while."""
+        self.judged: list[ActiveRun] = []
+        """Runs that had ended and are in another state now."""
         self.over: list[ActiveRun] = []
         """Runs that ended."""
         self.look_up: list[Any] = []

@@ -29,6 +29,7 @@ from flowlet.scheduler import (
     editing,
     jumps,
     keeping,
+    marking,
     outcomes,
     registration,
     reloading,
@@ -364,6 +365,7 @@ class Brain:
         lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
         ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run")}
         turn.replies = state_keeping.refused(conflicts, turn.replies)
+        ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run", "judge_run")}
         for run in turn.runs:
             if run.id in lost_runs:
                 self._forget(run, turn)
@@ -422,6 +424,8 @@ _APPLY: dict[type, Any] = {
     requests.FoundDates: backfilling.found,
     requests.Cancel: Brain._cancel,
     requests.Clear: clearing.apply,
+    requests.SetTaskState: marking.mark_tasks,
+    requests.SetRunState: marking.mark_run,
     requests.Pause: Brain._pause,
     requests.SetPool: Brain._set_pool,
     requests.DeletePool: Brain._delete_pool,

@@ -31,31 +31,37 @@ Key = tuple[str, str, int]
 
 def apply(brain: Brain, request: Clear, turn: Turn) -> list[Key]:
     """Clear what was asked for; the answer names it. Nothing is cleared if one of the runs lacks a task."""
-    wanted = [(found, clearing.find(_current(brain, found), request.which)) for found in request.runs]
+    wanted = [(found, clearing.find(current(brain, found), request.which)) for found in request.runs]
     if not request.dry_run:
         for found, tis in wanted:
             if tis:
                 clear(brain, found, tis, turn)
-    return [(ti.run.run_id, ti.spec.task_id, ti.map_index) for _, tis in wanted for ti in tis]
+    return [key_of(ti) for _, tis in wanted for ti in tis]
 
 
 def rerun(brain: Brain, found: Found, turn: Turn) -> ActiveRun:
     """Clear the whole run: it begins again, from its first task on."""
-    return clear(brain, found, clearing.find(_current(brain, found), Which()), turn)
+    return clear(brain, found, clearing.find(current(brain, found), Which()), turn)
 
 
 def clear(brain: Brain, found: Found, tis: list[TaskInstance], turn: Turn) -> ActiveRun:
     """Clear these instances of a run; a run that has ended is queued again."""
-    run = _current(brain, found)
+    run = current(brain, found)
     entry = brain.entry(run.dag_id)
     waits = {id(ti) for ti in brain.admission.pokes}
     for ti in tis:
         executing = ti.work is not None and ti.wake_at is None and id(ti) not in waits
         clearing.clear(ti, turn, is_executing=executing)
     clearing.skip_again(tis, found.skips, turn)
-    turn.event("cleared", _sentence(tis), run=run)
+    turn.event("cleared", some(tis), run=run)
     if not is_active(run):
         run = _reopen(brain, entry, found, turn)
+    go_on(brain, run, turn)
+    return run
+
+
+def go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    """Instances of the run were moved by hand: everything is counted anew, and what may run now does."""
     turn.ready[:] = [ti for ti in turn.ready if ti.run is not run]
     run.past_waiting.clear()
     editing.fit(run, turn)
@@ -64,8 +70,7 @@ def clear(brain: Brain, found: Found, tis: list[TaskInstance], turn: Turn) -> Ac
     if run.state == RUNNING:
         editing.go_on(brain, run, turn)
     else:
-        brain.begin_queued(entry, turn)
-    return run
+        brain.begin_queued(brain.entry(run.dag_id), turn)
 
 
 def _resize(run: ActiveRun, turn: Turn) -> None:
@@ -76,7 +81,7 @@ def _resize(run: ActiveRun, turn: Turn) -> None:
         editing.fit(run, turn)
 
 
-def _current(brain: Brain, found: Found) -> ActiveRun:
+def current(brain: Brain, found: Found) -> ActiveRun:
     """The run as it lives, if it does, else as the file has it."""
     entry = brain.entry(found.run.dag_id)
     if found.run.run_id in entry.closing:
@@ -86,11 +91,11 @@ def _current(brain: Brain, found: Found) -> ActiveRun:
 
 def _reopen(brain: Brain, entry: Entry, found: Found, turn: Turn) -> ActiveRun:
     """A run that has ended is queued; one that ended in this very turn, of which the file does not know, goes on."""
-    run, had_failed = found.run, _current(brain, found).state == FAILED
+    run, had_failed = found.run, current(brain, found).state == FAILED
     if entry.active.get(run.run_id) is not None:
         return _end_not(entry, entry.active[run.run_id], turn)
     turn.moves.reopen_run.append(ReopenRun(run.id))
-    run = _take_over(found)
+    run = take_over(found)
     run.state, run.started_at, run.ended_at, run.reason = QUEUED, None, None, None
     run.facts = run.times_out_at = None
     entry.failures = max(0, entry.failures - had_failed)
@@ -113,7 +118,7 @@ def _end_not(entry: Entry, run: ActiveRun, turn: Turn) -> ActiveRun:
     return run
 
 
-def _take_over(found: Found) -> ActiveRun:
+def take_over(found: Found) -> ActiveRun:
     """Somebody may hold the run since it ended: it stays the same object for him, with what the file has of it."""
     fresh, run = found.run, found.held
     if run is None or run is fresh:
@@ -126,6 +131,11 @@ def _take_over(found: Found) -> ActiveRun:
     return run
 
 
-def _sentence(tis: list[TaskInstance]) -> str:
+def key_of(ti: TaskInstance) -> Key:
+    return ti.run.run_id, ti.spec.task_id, ti.map_index
+
+
+def some(tis: list[TaskInstance]) -> str:
+    """A few of many, for a sentence."""
     names = ", ".join(ti.key for ti in tis[:5])
     return names + (f" and {len(tis) - 5} more" if len(tis) > 5 else "")

@@ -268,8 +268,7 @@ class Scheduler:
             self.executor.accept(ti.work)
         if turn.defer or turn.drop:
             self._wait_for_triggers(turn)
-        for run in (*turn.runs, *turn.reopened, *turn.begun):
-            run.shown = RUNNING if run.started_at is not None else QUEUED
+        _show_runs(turn)
         if self.listeners:
             self._tell(turn)
         for run in turn.over:
@@ -346,6 +345,14 @@ class Scheduler:
                 )  # fmt: skip
         for run in turn.over:
             tell(events.RunEnded(now, run.dag_id, run.run_id, run.state, run.reason))
+
+
+def _show_runs(turn: Turn) -> None:
+    """How they stand on file; of those that are over it is shown when they are closed."""
+    for run in (*turn.runs, *turn.reopened, *turn.begun):
+        run.shown = RUNNING if run.started_at is not None else QUEUED
+    for run in turn.judged:
+        run.shown = run.state
 
 
 def _facts(run: ActiveRun) -> RunFacts:

@@ -184,6 +184,24 @@ class Clear(NamedTuple):
     reply: asyncio.Future[Any] | None = None
 
 
+class SetTaskState(NamedTuple):
+    """A person says how task instances ended. The answer names those that had another state."""
+
+    runs: Sequence[Found]
+    which: Which
+    state: str
+    dry_run: bool = False
+    reply: asyncio.Future[Any] | None = None
+
+
+class SetRunState(NamedTuple):
+    """A person says how a run ended, or lets it begin again."""
+
+    found: Found
+    state: str
+    reply: asyncio.Future[Any] | None = None
+
+
 class Pause(NamedTuple):
     """Pause a DAG or let it go on."""
 

@@ -219,7 +219,7 @@ class _Fallen:
                 self._tasks.add(move.id)
                 return True
             return False
-        if slot in {"reopen_run", "begin_run", "end_run"}:
+        if slot in {"reopen_run", "begin_run", "end_run", "judge_run"}:
             return move.id in self._runs
         if slot == "settle_backfill_date":
             return move.run in self._runs

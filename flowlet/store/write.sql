@@ -172,6 +172,9 @@ WHERE id = ?1 AND state = ?2 AND try_number = ?3
 -- name: end_run
 UPDATE run SET state = ?1, reason = ?2, ended_at = ?3 WHERE id = ?4 AND state IN ('queued', 'running');
 
+-- name: judge_run
+UPDATE run SET state = ?2, reason = ?3 WHERE id = ?1 AND state IN ('success', 'failed');
+
 -- name: add_tick
 -- Joins the DAG's span before it when that has the same fate and nothing lies between the two.
 INSERT INTO tick (id, dag_id, due_at, until, count, outcome, reason, run)
