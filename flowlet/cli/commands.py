@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from flowlet.cli import backfill_commands, kept_commands
+from flowlet.cli import backfill_commands, kept_commands, operations_commands
 from flowlet.cli.command import Arguments, Command
 
 # -- arguments -------------------------------------------------------------------------------------------
@@ -256,6 +256,7 @@ COMMANDS: tuple[Command, ...] = (
         _pool_name, "{name}",
         ("flowlet pools delete warehouse",),
     ),
+    *operations_commands.COMMANDS,
     *backfill_commands.COMMANDS,
     *kept_commands.COMMANDS,
     Command(
@@ -282,8 +283,8 @@ COMMANDS: tuple[Command, ...] = (
 
 GROUPS = {
     "dags": "list, show, pause and unpause DAGs",
-    "runs": "list, show and cancel runs",
-    "tasks": "logs of tasks, why they wait, what was rendered, and answers to them",
+    "runs": "list, show, clear, mark and cancel runs",
+    "tasks": "logs of tasks, why they wait, what was rendered; clear, mark and answer them",
     "pools": "list, set and delete pools",
     **backfill_commands.GROUPS,
     **kept_commands.GROUPS,

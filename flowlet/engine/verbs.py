@@ -29,6 +29,10 @@ async def _cancel(engine: Engine, dag_id: str, run_id: str) -> Any:
     return (await engine.cancel(dag_id, run_id)).as_dict()
 
 
+async def _set_run_state(engine: Engine, dag_id: str, run_id: str, state: str) -> Any:
+    return (await engine.set_run_state(dag_id, run_id, state)).as_dict()
+
+
 async def _pause(engine: Engine, dag_id: str) -> None:
     await engine.pause(dag_id)
 
@@ -87,13 +91,13 @@ def _of_a_backfill(verb: str) -> Any:
 
 _OF_A_BACKFILL = ("get_backfill", "pause_backfill", "unpause_backfill", "cancel_backfill")
 _AS_THEY_ARE = (
-    "answer",
+    "answer", "clear", "set_task_state",
     "set_variable", "set_variables", "set_connections", "get_variable", "delete_variable", "variables", "set_connection", "delete_connection", "connections",
 )  # fmt: skip
 _VERBS: dict[str, Any] = {
     **{verb: _as_it_is(verb) for verb in _AS_THEY_ARE},
     **{verb: _of_a_backfill(verb) for verb in _OF_A_BACKFILL},
     "backfill": _backfill,
-    "trigger": _trigger, "cancel": _cancel, "pause": _pause, "unpause": _unpause, "set_pool": _set_pool,
+    "trigger": _trigger, "cancel": _cancel, "set_run_state": _set_run_state, "pause": _pause, "unpause": _unpause, "set_pool": _set_pool,
     "delete_pool": _delete_pool, "pools": _pools, "why": _why, "prune": _prune, "backup": _backup, "ping": _ping,
 }  # fmt: skip
