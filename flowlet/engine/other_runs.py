@@ -42,15 +42,29 @@ class OtherRuns:
     ) -> str:
         """A new run of that DAG, asked for by the run `by`; gives its run_id. RunExists, DagNotFound."""
         if self._noting:
-            made = None
-            moment, now = date.get("logical_date", _NOW), self._engine.clock.now()
-            run_id = run_id or manual_run_id(now if moment is _NOW else moment and to_micros(moment), now)
+            made, run_id = None, run_id or self._id_for(**date)
         else:
             run_type = RunType.OPERATOR_TRIGGERED
             made = await self._engine.trigger(dag_id, conf=conf, run_id=run_id, run_type=run_type, **date)
             run_id = made.run_id
         by.cache.setdefault(_TRIGGERED, []).append((dag_id, run_id, made))
         return run_id
+
+    async def reset(self, by: RunFacts, dag_id: str, *, run_id: str | None, **date: Any) -> str:
+        """The run of that id, or that has that date, begins anew, with the conf that it has. RunNotFound."""
+        made, day = None, date.get("logical_date")
+        taken = None if run_id or day is None else await self._row(dag_id, day)
+        run_id = run_id or (self._id_for(**date) if taken is None else taken[2])
+        if not self._noting:
+            await self._engine.clear(dag_id, run_id)
+            made = await self._engine.run(dag_id, run_id)
+        by.cache.setdefault(_TRIGGERED, []).append((dag_id, run_id, made))
+        return str(run_id)
+
+    def _id_for(self, logical_date: Any = _NOW) -> str:
+        """The id of a run that is asked for without one."""
+        now = self._engine.clock.now()
+        return manual_run_id(now if logical_date is _NOW else logical_date and to_micros(logical_date), now)
 
     async def exists(self, dag_id: str, run_id: str) -> bool:
         """Whether there is a run of that id."""

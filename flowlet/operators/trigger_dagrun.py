@@ -23,8 +23,8 @@ RUN_KEY = "trigger_run_id"
 class TriggerDagRunOperator(BaseOperator):
     """Makes a run of `trigger_dag_id`, now or for `logical_date`, with `conf`, under `trigger_run_id` if given.
 
-    A run that exists already fails the task, or skips it with `skip_when_already_exists`; with `reset_dag_run`
-    it would have to be cleared, which fails the task in this version. With
+    A run that exists already is cleared with `reset_dag_run`, so that it runs again with the conf that it has;
+    else it fails the task, or skips it with `skip_when_already_exists`. With
     `wait_for_completion` it looks each `poke_interval` seconds whether the run has ended: in one of
     `allowed_states` (success) it succeeds, in one of `failed_states` (failed) it fails; the wait takes no thread.
     `deferrable`, `note` and `openlineage_inject_parent_info` are accepted and need nothing here.
@@ -100,14 +100,21 @@ class TriggerDagRunOperator(BaseOperator):
                 self.trigger_dag_id, conf=self._conf(), run_id=self.trigger_run_id, **self._date()
             )
         except RunExists as error:
-            if self.skip_when_already_exists:
-                raise SkipTask(f"skip_when_already_exists: {error}") from None
-            if self.reset_dag_run:
-                raise FlowletError(f"reset_dag_run: {error}, and this version of flowlet cannot clear it") from None
-            raise
-        ti.log.info("Triggered %s of DAG %s", made, self.trigger_dag_id)
+            made = await self._take_existing(ti, error)
+        else:
+            ti.log.info("Triggered %s of DAG %s", made, self.trigger_dag_id)
         ti.xcom_push(RUN_KEY, made)
         return made
+
+    async def _take_existing(self, ti: Any, error: RunExists) -> str:
+        """Clear the run that there is (Airflow: sdk/api/client.py, `DagRunOperations.trigger`), or say why not."""
+        if self.reset_dag_run:
+            run_id: str = await ti.reset_run(self.trigger_dag_id, run_id=self.trigger_run_id, **self._date())
+            ti.log.info("%s of DAG %s exists and begins anew", run_id, self.trigger_dag_id)
+            return run_id
+        if self.skip_when_already_exists:
+            raise SkipTask(f"skip_when_already_exists: {error}") from None
+        raise error
 
     async def _look(self, run_id: str, context: Context) -> None:
         state = await context["ti"].runs.state(self.trigger_dag_id, run_id)

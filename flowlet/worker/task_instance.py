@@ -119,6 +119,10 @@ class RuntimeTaskInstance(Looks):
         """Make a run of another DAG, now or for `logical_date=`; gives its run_id. RunExists, DagNotFound."""
         return await self.runs.trigger(self._work.run, dag_id, conf=conf, run_id=run_id, **date)
 
+    async def reset_run(self, dag_id: str, *, run_id: str | None = None, **date: Any) -> str:
+        """Clear a run of another DAG that exists, so that it runs again; gives its run_id. RunNotFound."""
+        return await self.runs.reset(self._work.run, dag_id, run_id=run_id, **date)
+
     def now(self) -> datetime:
         """This moment by the engine's clock."""
         return spellings.moment(self._worker.clock.now())

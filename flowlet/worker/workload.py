@@ -36,6 +36,10 @@ class Runs(Protocol):
         """A new run of that DAG, asked for by the run `by`; gives its run_id."""
         ...
 
+    async def reset(self, by: RunFacts, dag_id: str, *, run_id: str | None, **date: Any) -> str:
+        """The run of that id, or that was made for that date, begins anew; gives its run_id."""
+        ...
+
     async def exists(self, dag_id: str, run_id: str) -> bool:
         """Whether there is a run of that id."""
         ...

@@ -77,8 +77,11 @@ async def test_a_run_that_exists_fails_the_task_or_skips_it() -> None:
     for same in ({"trigger_run_id": "x"}, {"logical_date": DAY}):
         story, _ = await together(target(), again(**same))
         assert (story["tasks"]["again"], story["errors"]) == ("failed", {"again": ["RunExists"]})
-        story, _ = await together(target(), again(reset_dag_run=True, **same))
-        assert story["reasons"]["again"].endswith("this version of flowlet cannot clear it")
+        both = {"reset_dag_run": True, "skip_when_already_exists": True}  # what can be reset is not skipped
+        story, others = await together(target(), again(**both, **same))
+        assert (story["tasks"]["again"], story["xcoms"]["again:trigger_run_id"]) == ("success", "x")
+        assert [(other["run_id"], other["state"]) for other in others] == [("x", "success")] * 2
+        assert others[0]["tries"] == {"load.work": 2, "greet": 2}
         story, _ = await together(target(), again(skip_when_already_exists=True, **same))
         assert story["tasks"]["again"] == "skipped"
 
