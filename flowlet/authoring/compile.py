@@ -214,6 +214,8 @@ def task_spec(task: BaseOperator, index: int, upstream: Places, downstream: Plac
         more["ignore_first_depends_on_past"] = task.ignore_first_depends_on_past
     if task.is_sensor:
         more["sensor"] = task.mode  # type: ignore[attr-defined]  # sensors have one
+    if hasattr(type(task), "external_marks"):
+        more["marks"] = task.external_marks  # type: ignore[attr-defined]  # it is a marker
     return TaskSpec(
         task_id=task.task_id,
         index=index,

@@ -66,6 +66,8 @@ class TaskSpec:
     """Of a teardown: all that lies between its setups and itself, and so must have ended."""
     is_map_source: bool = False
     """Some mapping hangs on the length of what it returns."""
+    marks: tuple[Any, ...] | None = None
+    """Of an ExternalTaskMarker: the DAG, the task and the logical date (templates) that it names, and how far markers are followed."""
     sensor: str | None = None
     """None, "poke" or "reschedule"."""
     is_setup: bool = False
@@ -168,7 +170,7 @@ class DagSpec:
         downstream: list[list[int]] = [[] for _ in rows]
         for index, row in enumerate(rows):
             row["upstream"] = tuple(row.get("upstream", ()))
-            for name in ("mapping", "guards", "scope"):
+            for name in ("mapping", "guards", "scope", "marks"):
                 if name in row:
                     row[name] = tuple(row[name])
             for up in row["upstream"]:

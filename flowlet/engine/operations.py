@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from flowlet.engine import rows
 from flowlet.engine.keeping import Keeping
+from flowlet.engine.markers import Trail
 from flowlet.errors import FlowletError, RunNotFound
 from flowlet.runs.clearing import Which
 from flowlet.runs.instances import is_active
@@ -53,13 +54,16 @@ class Operations(Keeping):
         What is running is stopped first. Setups and teardowns go with the tasks that they are for; `upstream` and
         `downstream` take what comes before and after along. `past` and `future`: in the runs of earlier and later
         logical dates as well; without `run_id` in all runs of the DAG. A run that had ended is queued again.
+        An ExternalTaskMarker that is cleared in a whole run, or with `downstream`, takes the task that it names along, in
+        that DAG's run of its date, and what comes after that; such a run_id is given as "dag_id/run_id".
         `dry_run` only tells. Raises DagNotFound, RunNotFound, TaskNotFound.
         """
         states = (_ONLY_FAILED if only_failed else frozenset()) | (_ONLY_RUNNING if only_running else frozenset())
         which = Which(_texts(task_ids), _numbers(map_indexes), upstream, downstream, states or None)
         async with self.reopening:
             found = await self.find_runs(dag_id, run_id, past=past, future=future)
-            cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, found, which, dry_run)
+            parts = await Trail(self).follow([(one, which) for one in found])
+            cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, dag_id, parts, dry_run)
         return cleared
 
     async def set_task_state(
@@ -113,6 +117,11 @@ class Operations(Keeping):
         self.check()
         entry = self.brain.entry(dag_id)
         return [found for name in await self._run_ids(entry, run_id, past, future) if (found := await self.find_run(dag_id, name))]
+
+    async def run_of_date(self, dag_id: str, date: int) -> str | None:
+        """The id of the run that has a logical date."""
+        found = await self._parts()[1].fetch("run_by_logical_date", dag_id=dag_id, logical_date=date)
+        return found[0][2] if found else None
 
     async def _run_ids(self, entry: Entry, run_id: str | None, past: bool, future: bool) -> list[str]:
         store, dag_id = self._parts()[1], entry.spec.dag_id

@@ -141,3 +141,8 @@ class ExternalTaskMarker(EmptyOperator):
         self.external_task_id = external_task_id
         self.logical_date = logical_date.isoformat() if isinstance(logical_date, datetime) else logical_date
         self.recursion_depth = recursion_depth
+
+    @property
+    def external_marks(self) -> tuple[str, str, str | None, int]:
+        """What is cleared with it (see `flowlet.engine.markers`)."""
+        return self.external_dag_id, self.external_task_id, self.logical_date, self.recursion_depth

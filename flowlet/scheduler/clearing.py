@@ -31,12 +31,15 @@ Key = tuple[str, str, int]
 
 def apply(brain: Brain, request: Clear, turn: Turn) -> list[Key]:
     """Clear what was asked for; the answer names it. Nothing is cleared if one of the runs lacks a task."""
-    wanted = [(found, clearing.find(current(brain, found), request.which)) for found in request.runs]
-    if not request.dry_run:
-        for found, tis in wanted:
-            if tis:
-                clear(brain, found, tis, turn)
-    return [key_of(ti) for _, tis in wanted for ti in tis]
+    wanted: dict[int, tuple[Found, dict[TaskInstance, None]]] = {}
+    for found, which in request.parts:  # several may be of one run
+        tis = clearing.find(current(brain, found), which)
+        wanted.setdefault(id(found), (found, {}))[1].update(dict.fromkeys(tis))
+    named = [key_of(ti, request.dag_id) for _, tis in wanted.values() for ti in tis]
+    for found, tis_of_run in wanted.values() if not request.dry_run else ():
+        if tis_of_run:
+            clear(brain, found, list(tis_of_run), turn)
+    return named
 
 
 def rerun(brain: Brain, found: Found, turn: Turn) -> ActiveRun:
@@ -131,8 +134,10 @@ def take_over(found: Found) -> ActiveRun:
     return run
 
 
-def key_of(ti: TaskInstance) -> Key:
-    return ti.run.run_id, ti.spec.task_id, ti.map_index
+def key_of(ti: TaskInstance, dag_id: str) -> Key:
+    """Of a run of another DAG the DAG is named, too."""
+    run = ti.run
+    return run.run_id if run.dag_id == dag_id else f"{run.dag_id}/{run.run_id}", ti.spec.task_id, ti.map_index
 
 
 def some(tis: list[TaskInstance]) -> str:

@@ -301,7 +301,7 @@ class Scheduler:
     def _workload(self, ti: TaskInstance) -> Workload:
         run = ti.run
         if run.facts is None:
-            run.facts = _facts(run)
+            run.facts = facts_of(run)
         entry = self.brain.entries[run.dag_id]
         assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
         deferral = ti.deferral
@@ -355,7 +355,8 @@ def _show_runs(turn: Turn) -> None:
         run.shown = run.state
 
 
-def _facts(run: ActiveRun) -> RunFacts:
+def facts_of(run: ActiveRun) -> RunFacts:
+    """What bodies and templates may know of a run."""
     return RunFacts(
         run.dag_id, run.run_id, run.run_type, run.logical_date, run.interval_start, run.interval_end, run.run_after,
         run.started_at, run.conf_value,

@@ -26,7 +26,7 @@ def mark_tasks(brain: Brain, request: SetTaskState, turn: Turn) -> list[Key]:
         for found, tis in wanted:
             if tis:
                 _mark(brain, found, tis, request, turn)
-    return [clearing.key_of(ti) for _, tis in wanted for ti in tis]
+    return [clearing.key_of(ti, ti.run.dag_id) for _, tis in wanted for ti in tis]
 
 
 def _mark(brain: Brain, found: Found, tis: list[TaskInstance], request: SetTaskState, turn: Turn) -> None:

@@ -175,11 +175,16 @@ class Found(NamedTuple):
     """Row of a task instance to the text of what it decided to skip."""
 
 
-class Clear(NamedTuple):
-    """Let task instances start anew. The answer names them; with `dry_run` nothing happens to them."""
+Part = tuple[Found, "Which"]
+"""Some tasks of a run."""
 
-    runs: Sequence[Found]
-    which: Which
+
+class Clear(NamedTuple):
+    """Let task instances start anew. The answer names them, those of other DAGs than `dag_id` with their DAG; with
+    `dry_run` nothing happens to them."""
+
+    dag_id: str
+    parts: Sequence[Part]
     dry_run: bool = False
     reply: asyncio.Future[Any] | None = None
 

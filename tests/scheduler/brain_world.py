@@ -191,7 +191,7 @@ class World:
     def clear(self, dag_id: str, *run_ids: str, dry_run: bool = False, **which: Any) -> list[tuple[str, str, int]]:
         """Clear what is named of these runs; gives what was cleared."""
         found = [self.found(dag_id, run_id) for run_id in run_ids]
-        cleared: list[tuple[str, str, int]] = self.ask(requests.Clear(found, Which(**which), dry_run))
+        cleared: list[tuple[str, str, int]] = self.ask(requests.Clear(dag_id, [(one, Which(**which)) for one in found], dry_run))
         return cleared
 
     def end(self, work: Work, outcome: Outcome) -> None:

@@ -37,8 +37,10 @@ def moves_are_legal(world: World, turn: Turn) -> None:
 
 
 def _cleared(turn: Turn) -> set[int]:
-    """Rows of task instances that start anew, for somebody cleared them or there is an item for them again."""
-    return {move.id for move in turn.moves.reset_task} | {move.id for move in turn.moves.end_task if move.state == "restarting"}
+    """Rows of task instances that start anew: somebody cleared them, or there is a task, or an item, for them again."""
+    settled = {move.id for move in turn.moves.settle_task if (move.expected, move.state) == ("removed", "none")}
+    restarting = {move.id for move in turn.moves.end_task if move.state == "restarting"}
+    return {move.id for move in turn.moves.reset_task} | settled | restarting
 
 
 def attempts_are_contiguous(world: World, turn: Turn) -> None:
