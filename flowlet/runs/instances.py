@@ -221,8 +221,12 @@ class ActiveRun:
         """The instances that decide how the run ended (Airflow: DagRun._tis_for_dagrun_state)."""
         for ti in self.instances:
             spec, specs = ti.spec, self.spec.tasks
-            if all(_is_ignorable(specs[index]) for index in spec.downstream) and not _is_ignorable(spec):
+            if all(self._is_nothing(specs[index]) for index in spec.downstream) and not self._is_nothing(spec):
                 yield ti
+
+    def _is_nothing(self, spec: TaskSpec) -> bool:
+        """A teardown whose failure is not the run's, or a task that the DAG got after the run had ended."""
+        return (spec.is_teardown and not spec.on_failure_fail_dagrun) or not self.tasks[spec.index].id
 
     def state_of(self, task_id: str) -> str | None:
         """The state of a task, or None when the run never had it; of a mapped one, the first that is not good."""
@@ -244,11 +248,6 @@ class ActiveRun:
 
     def __repr__(self) -> str:
         return f"<{self.dag_id}/{self.run_id} {self.state}>"
-
-def _is_ignorable(spec: TaskSpec) -> bool:
-    """A teardown whose failure is not the run's."""
-    return spec.is_teardown and not spec.on_failure_fail_dagrun
-
 
 def past_state(past: Mapping[str, str] | ActiveRun, task_id: str) -> str | None:
     """The state of a task in the previous run."""

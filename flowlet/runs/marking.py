@@ -33,14 +33,17 @@ _AT_WORK = (RUNNING, DEFERRED, UP_FOR_RESCHEDULE, AWAITING_INPUT)
 
 
 def find(run: ActiveRun, which: Which, state: str) -> list[TaskInstance]:
-    """The instances to be marked: those that are not in that state. Teardowns do not go with what they come after."""
+    """The instances to be marked: those that are not in that state. Teardowns do not go with what they come after.
+
+    A task that the DAG got after the run had ended has none.
+    """
     named = find_named(run.spec, which)
     tasks = set(named)
     if which.upstream:
         tasks |= before(run.spec, named)
     if which.downstream:
         tasks |= {index for index in after(run.spec, named) if not run.spec.tasks[index].is_teardown}
-    return [ti for index in sorted(tasks) for ti in find_instances(run, index, named, which) if ti.state != state]
+    return [ti for index in sorted(tasks) for ti in find_instances(run, index, named, which) if ti.id and ti.state != state]
 
 
 def failed_after(run: ActiveRun, which: Which) -> list[TaskInstance]:

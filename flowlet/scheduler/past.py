@@ -44,7 +44,7 @@ class Past:
     def remember(self, run: ActiveRun) -> None:
         """A run has ended."""
         if self._counts(run) and run.logical_date is not None:
-            self._enter(run.logical_date, {ti.spec.task_id: run.state_of(ti.spec.task_id) or ti.state for ti in run.tasks})
+            self._enter(run.logical_date, {ti.spec.task_id: run.state_of(ti.spec.task_id) or ti.state for ti in run.tasks if ti.id})
 
     def forget(self) -> None:
         """Nobody asks any more; what was learned gets out of date."""

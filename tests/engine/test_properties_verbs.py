@@ -113,6 +113,12 @@ VERBS: dict[str, Verb] = {
     "add_grown": lambda house: house.engine.add(house.dag("one", tasks=4)),
     "add_new": lambda house: house.engine.add(house.dag("three")),
     "open_door": _open,
+    "clear": lambda house: house.engine.clear("one", "mine"),
+    "clear_some": lambda house: house.engine.clear("one", task_ids="t1", downstream=True),
+    "mark_task": lambda house: house.engine.set_task_state("one", "mine", "t0", "success"),
+    "fail_task": lambda house: house.engine.set_task_state("one", "mine", "t1", "failed", downstream=True),
+    "mark_run": lambda house: house.engine.set_run_state("one", "mine", "success"),
+    "queue_run": lambda house: house.engine.set_run_state("one", "mine", "queued"),
 }
 
 

@@ -208,7 +208,7 @@ class World:
         asked, self.asked = self.asked, []
         self.edited = {request.spec.dag_id for request in asked if isinstance(request, requests.Register)}
         turn = self.brain.turn(asked, self.now)
-        self.edited |= {move.dag_id for move in turn.moves.add_event if move.kind == "cleared"}
+        self.edited |= {move.dag_id for move in turn.moves.add_event if move.kind in ("cleared", "marked", "run_marked")}
         self.executing = len(self.works) + len(turn.poke)
         self.file.commit(turn.moves)
         for reply, answer in turn.replies:

@@ -10,6 +10,7 @@ from typing import Any
 from flowlet.authoring.context import SKIP_KEY
 from flowlet.authoring.spec import DagSpec, TaskSpec
 from flowlet.errors import FlowletError
+from flowlet.runs.clearing import Which
 from flowlet.runs.instances import ActiveRun
 from flowlet.scheduler import requests
 from flowlet.worker.workload import Outcome
@@ -94,7 +95,7 @@ class Chance:
             world.turn()
             return
         try:
-            rng.choice((self.trigger, self.trigger, self.cancel, self.clear, self.clear, self.pause, self.unpause, self.pool, world.pass_time))()
+            rng.choice((self.trigger, self.trigger, self.cancel, self.clear, self.clear, self.mark_task, self.mark_run, self.pause, self.unpause, self.pool, world.pass_time))()
         except FlowletError:
             pass  # a run that exists, a pool that does not: a refusal is an answer
 
@@ -121,6 +122,20 @@ class Chance:
             which["states"] = frozenset(rng.sample(("failed", "upstream_failed", "running", "success"), 2))
         with suppress(FlowletError):  # an index that the task does not have
             self.world.clear(dag_id, *rng.sample(runs, min(len(runs), rng.randint(1, 2))), dry_run=rng.random() < 0.1, **which)
+
+    def mark_task(self) -> None:
+        """Some task of some run, active or ended, with or without its relatives."""
+        rng, dag_id = self.rng, self.rng.choice(self.dag_ids)
+        runs = [run for (dag, run), _ in sorted(self.world.file.runs().items()) if dag == dag_id]
+        which = Which((rng.choice(self.world.dags[dag_id].tasks).task_id,), None, rng.random() < 0.2, rng.random() < 0.2)
+        found = [self.world.found(dag_id, run) for run in rng.sample(runs, min(len(runs), 1))]
+        self.world.ask(requests.SetTaskState(found, which, rng.choice(("success", "failed", "skipped")), rng.random() < 0.1))
+
+    def mark_run(self) -> None:
+        runs = sorted(self.world.file.runs())
+        if runs:
+            found = self.world.found(*self.rng.choice(runs))
+            self.world.ask(requests.SetRunState(found, self.rng.choice(("success", "failed", "queued"))))
 
     def pause(self) -> None:
         self.world.ask(requests.Pause(self.rng.choice(self.dag_ids), True))
