@@ -363,7 +363,6 @@ class Brain:
         """What the file did not take. Gives the runs whose rows are not as they were left: to be read again."""
         lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
         lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
-        ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run")}
         turn.replies = state_keeping.refused(conflicts, turn.replies)
         ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run", "judge_run")}
         for run in turn.runs:
