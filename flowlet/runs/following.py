@@ -93,7 +93,7 @@ def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     elif ti.removed and _is_beyond(ti):
         settle(ti, REMOVED, "what it is mapped over has fewer instances now", turn)
         ended.append(ti)
-    elif not _is_held(ti) and _release(ti, turn):
+    elif not ((ti.spec.guards or ti.spec.scope) and _is_held(ti)) and _release(ti, turn):
         ended.append(ti)
     return None
 
@@ -126,7 +126,7 @@ def _is_held(ti: TaskInstance) -> bool:
 
     Source: Airflow's trigger_rule_dep.py, `_evaluate_setup_constraint` and `_evaluate_teardown_scope`.
     """
-    if not (ti.spec.guards or ti.spec.scope) or ti.spec.trigger_rule == "always":
+    if ti.spec.trigger_rule == "always":
         return False
     return any(guard.state != SUCCESS for index in ti.spec.guards for guard in _instances_of(ti, index)) or any(
         other.state not in TERMINAL for index in ti.spec.scope for other in _instances_of(ti, index)
@@ -306,7 +306,7 @@ def _may_speak(ti: TaskInstance) -> bool:
         ti.succeeded >= ti.total
         or ti.spec.trigger_rule != "all_success"
         or ti.failed + ti.skipped + ti.upstream_failed + ti.removed > 0
-        or is_unexpanded(ti)
+        or ti.spec.mapping is not None
     )
 
 

@@ -309,7 +309,7 @@ class Scheduler:
             ti.deferral = None
         return Workload(
             ti, entry.dag, run.operators[ti.spec.index], run.facts, ti.map_index, ti.try_number, ti.max_tries,
-            ti.started_at or 0, self.xcoms, deferral, _count(ti),
+            ti.started_at or 0, self.xcoms, deferral, None if ti.map_index < 0 else _count(ti),
         )  # fmt: skip
 
     def _fail(self, error: BaseException) -> None:
@@ -363,9 +363,9 @@ def facts_of(run: ActiveRun) -> RunFacts:
     )  # fmt: skip
 
 
-def _count(ti: TaskInstance) -> int | None:
+def _count(ti: TaskInstance) -> int:
     """How many instances a mapped task has."""
-    return None if ti.map_index < 0 else len(ti.run.tasks[ti.spec.index].instances or ())
+    return len(ti.run.tasks[ti.spec.index].instances or ())
 
 
 def _answer(reply: asyncio.Future[Any], answer: Any) -> None:
