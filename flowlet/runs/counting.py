@@ -35,7 +35,8 @@ def count_all(run: ActiveRun) -> None:
             ti.total = len(ti.spec.upstream)
             ti.setups = sum(run.spec.tasks[up].is_setup for up in ti.spec.upstream)
     for ti in run.instances:
-        if ti.state in TERMINAL:
+        ti.is_told = ti.state in TERMINAL
+        if ti.is_told:
             for index in ti.spec.downstream:
                 for child in children(ti, index):
                     count(child, ti, ti.state)

@@ -258,21 +258,13 @@ def _succeed_at_once(ti: TaskInstance, turn: Turn) -> None:
 def propagate(ended: list[TaskInstance], turn: Turn) -> None:
     """Tell the direct downstreams of everything that ended; what ends by it joins the queue."""
     for parent in ended:
-        state, tasks = parent.state, parent.run.tasks
         if parent.run.followers:
             tell_followers(parent, turn)
         is_source = parent.spec.is_map_source
         resized = resize_after(parent, ended, turn) if is_source and parent.run.resizing else ()
-        plain = state == SUCCESS and not parent.spec.is_setup
-        for index in parent.spec.downstream:
-            below = tasks[index]
-            for child in (below,) if below.instances is None else children(parent, index):
-                if plain:
-                    child.succeeded += 1
-                else:
-                    count(child, parent, state)
-                if not child.released and child.state == NONE and _may_speak(child):
-                    _decide(child, ended, turn)
+        for child in _tell(parent):
+            if not child.released and child.state == NONE:
+                _decide(child, ended, turn)
         if parent.run.spec.watchers:
             _tell_watchers(parent, ended, turn)
         if is_source:
@@ -298,6 +290,26 @@ def _tell_of_number(first: TaskInstance, ended: list[TaskInstance], turn: Turn) 
         for child in below.instances or (below,):
             if child.state == NONE and not child.released:
                 _decide(child, ended, turn)
+
+
+def _tell(parent: TaskInstance) -> list[TaskInstance]:
+    """All that come directly after it count its end, before any of them decides: a decision may make more instances.
+
+    Those whose rule may now speak are given.
+    """
+    parent.is_told, heard = True, []
+    state, tasks = parent.state, parent.run.tasks
+    plain = state == SUCCESS and not parent.spec.is_setup
+    for index in parent.spec.downstream:
+        below = tasks[index]
+        for child in (below,) if below.instances is None else children(parent, index):
+            if plain:
+                child.succeeded += 1
+            else:
+                count(child, parent, state)
+            if not child.released and child.state == NONE and _may_speak(child):
+                heard.append(child)
+    return heard
 
 
 def _may_speak(ti: TaskInstance) -> bool:

@@ -35,6 +35,8 @@ class TaskInstance:
     setups: int = 0
     setups_succeeded: int = 0
     setups_skipped: int = 0
+    is_told: bool = False
+    """It has ended, and those who come directly after it have counted that."""
     released: bool = False
     """Its trigger rule has let it go and it has not ended: it is somewhere on its way."""
     blocker: Any = None

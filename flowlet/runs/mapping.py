@@ -167,10 +167,11 @@ def count(child: TaskInstance, parent: TaskInstance, state: str) -> None:
 
 
 def recount(ti: TaskInstance, above: Sequence[TaskInstance]) -> TaskInstance:
-    """Count anew how those that come directly before an instance have ended."""
+    """Count anew how those that come directly before an instance have ended, as far as that was told."""
     ti.total, ti.setups = len(above), sum(parent.spec.is_setup for parent in above)
     ti.succeeded = ti.failed = ti.skipped = ti.upstream_failed = ti.removed = 0
     ti.setups_succeeded = ti.setups_skipped = 0
     for parent in above:
-        count(ti, parent, parent.state)
+        if parent.is_told:
+            count(ti, parent, parent.state)
     return ti

@@ -205,6 +205,26 @@ def _(on: Maker) -> None:
 
 
 @shape(
+    "within a group that is mapped over a mapped task, and after that task too",
+    lambda: said("m=[{}] a=[{}]", ("SS", "SK"), ("SS", "SF", "K.", "..")),
+)
+def _(on: Maker) -> None:
+    source = on.mapped("m")
+    on.group("g", source, lambda: on.each(on.plain, on.plain("a"), source))
+
+
+@shape(
+    "within a group that is mapped over a task, and after two that end together",
+    lambda: said("s=S:2 x={} a=[{}]", "FK", ("SS", "SF", "K.", "..")),
+)
+def _(on: Maker) -> None:
+    source, first = on.plain("s"), on.plain("x")
+    both = [on.plain("y"), on.plain("z")]
+    first >> both
+    on.group("g", source, lambda: on.each(on.plain, on.plain("a"), *both))
+
+
+@shape(
     "within a group that is mapped over a task, long after its source",
     lambda: [*ENDS_OF_A_SOURCE, *said("s=S:2 a=[{}] b=[{}]", ("SS", "S."), in_order("SFK.", 2))],
 )
