@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from types import CodeType
-from typing import NamedTuple
 
 from flowlet.authoring.dag import DAG
 from flowlet.authoring.operator import BaseOperator
@@ -14,6 +13,7 @@ from flowlet.checking.fields import operator_class
 from flowlet.checking.findings import HINT, WARNING, Finding, about_task
 from flowlet.checking.trees import function_tree, own_nodes
 from flowlet.checking.xcoms import may_push, unpushed
+from flowlet.named_tuple import NamedTuple
 from flowlet.operators.python import PythonOperator
 
 _INSTANCE = frozenset({"ti", "task_instance"})

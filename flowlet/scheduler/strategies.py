@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import from_micros
 from flowlet.errors import TimetableError
+from flowlet.named_tuple import NamedTuple
 from flowlet.timetables import guard
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-from typing import Any, NamedTuple
+from typing import Any
 
+from flowlet.named_tuple import NamedTuple
 from flowlet.worker.connections import BaseHook
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowlet.authoring import spellings
 from flowlet.clock import to_micros
 from flowlet.errors import FlowletError, RunNotFound
+from flowlet.named_tuple import NamedTuple
 from flowlet.worker.vault import find_vault
 
 

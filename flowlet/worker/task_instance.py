@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import FlowletError, XComError
+from flowlet.named_tuple import NamedTuple
 from flowlet.runs import values
 from flowlet.worker.looking import Looks
 
