@@ -217,6 +217,8 @@ class Attempt:
             from flowlet.worker.assets import record
 
             record(task, ti, self.work.run, self.context["outlet_events"])
+        if self.work.map_index >= 0 and task.map_index_template:
+            self._label(task.map_index_template)  # one that cannot be rendered fails the task, as in Airflow
         outcome = Outcome("succeeded", tuple(ti._pushed.items()), ti._skips)
         if self.work.task.is_map_source:
             outcome.length = self._length(result)
@@ -345,7 +347,7 @@ class Attempt:
         if self.shown is not None:
             outcome.rendered = self.shown
         if self.work.map_index >= 0 and self.work.task.map_index_template:
-            outcome.label = self._label(self.work.task.map_index_template)
+            outcome.label = self._label_if_any(self.work.task.map_index_template)
         if self.log is not None:
             self.worker.close_log(self)
         if self.notes:
@@ -353,12 +355,16 @@ class Attempt:
         return outcome
 
     def _label(self, template: str) -> str | None:
-        """What the instance is called, as far as that can be told (Airflow: task_runner.py `_render_map_index`)."""
+        """What the instance is called (Airflow: task_runner.py `_render_map_index`)."""
         from flowlet.worker.shown import label
         from flowlet.worker.templates import templates_of
 
+        return label(str(templates_of(self.work.task, self.work.dag).render(template, self.context)))
+
+    def _label_if_any(self, template: str) -> str | None:
+        """The same after a failure, which it does not hide."""
         try:
-            return label(str(templates_of(self.work.task, self.work.dag).render(template, self.context)))
+            return self._label(template)
         except Exception as problem:
             self._write("WARNING", f"map_index_template cannot be rendered: {type(problem).__name__}: {problem}")
             return None

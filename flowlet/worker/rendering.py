@@ -117,7 +117,7 @@ class Renderer:
             return value
         if self._extensions and value.endswith(self._extensions):
             return self._templates.render(value, self._context, is_file=True)
-        return self._templates.render(value, self._context) if "{" in value else value
+        return self._templates.render(value, self._context) if _is_template(value, native=self._templates.native) else value
 
     def _dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
         rendered = {key: self.render(item) for key, item in value.items()}
@@ -155,42 +155,57 @@ class Renderer:
 
 def plan_rendering(task: BaseOperator) -> Plan | None:
     """Look through the template fields of an operator; None if there is nothing to render."""
-    extensions = tuple(task.template_ext)
+    extensions, native = tuple(task.template_ext), _is_native(task)
     wanted, most = [], NOTHING
     for field in task.template_fields:
         value = getattr(task, field, None)
-        if value and (need := needs(value, extensions)):
+        if value and (need := needs(value, extensions, native=native)):
             wanted.append(field)
             if need > most:
                 most = need
     return Plan(tuple(wanted), most=most, extensions=extensions) if wanted else None
 
 
-def needs(value: Any, extensions: tuple[str, ...] = ()) -> int:
-    """The most of NOTHING, OUTPUTS (XComArgs), VALUES (a param, say) and TEMPLATES (text with `{`, a file)."""
+def _is_native(task: BaseOperator) -> bool:
+    if task.render_template_as_native_obj is not None or task._dag is None:
+        return bool(task.render_template_as_native_obj)
+    return task._dag.render_template_as_native_obj
+
+
+def _is_template(text: str, *, native: bool) -> bool:
+    """Whether Jinja would make something else of a text, as Airflow lets it of every text.
+
+    It takes the newline at the end away and writes the others as its own. Of a native template it reads what comes
+    out as a literal, also where nothing is filled in: "5" is a number, "" is None.
+    """
+    return native or "{" in text or text[-1:] == "\n" or "\r" in text
+
+
+def needs(value: Any, extensions: tuple[str, ...] = (), *, native: bool = False) -> int:
+    """The most of NOTHING, OUTPUTS (XComArgs), VALUES (a param, say) and TEMPLATES (text for Jinja, a file)."""
     kind = type(value)
     if kind is tuple or kind is dict:  # the arguments of a call: nearly always
-        return _most_needed(value if kind is tuple else value.values(), extensions)
+        return _most_needed(value if kind is tuple else value.values(), extensions, native)
     if kind in _ATOMS:
         return NOTHING
     if isinstance(value, str):
-        return TEMPLATES if "{" in value or (extensions and value.endswith(extensions)) else NOTHING
+        return TEMPLATES if _is_template(value, native=native) or (extensions and value.endswith(extensions)) else NOTHING
     if isinstance(value, ResolveMixin):
         return OUTPUTS if type(value) is XComArg else VALUES
     if isinstance(value, dict):
-        return _most_needed(value.values(), extensions)
+        return _most_needed(value.values(), extensions, native)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return _most_needed(value, extensions)
+        return _most_needed(value, extensions, native)
     fields = getattr(value, "template_fields", None)
     if isinstance(fields, (list, tuple)):
-        return _most_needed([getattr(value, field, None) for field in fields], extensions)
+        return _most_needed([getattr(value, field, None) for field in fields], extensions, native)
     return NOTHING
 
 
-def _most_needed(values: Iterable[Any], extensions: tuple[str, ...]) -> int:
+def _most_needed(values: Iterable[Any], extensions: tuple[str, ...], native: bool) -> int:
     most = NOTHING
     for value in values:
-        need = OUTPUTS if type(value) is XComArg else needs(value, extensions)
+        need = OUTPUTS if type(value) is XComArg else needs(value, extensions, native=native)
         if need > most:
             most = need
     return most

@@ -41,6 +41,7 @@ class Templates:
     """The templates of one DAG in one environment."""
 
     def __init__(self, dag: DAG, *, native: bool) -> None:
+        self.native = native
         self._environment = _make_environment(dag, native=native)
         self._compiled: dict[str, Any] = {}
 

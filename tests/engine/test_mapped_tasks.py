@@ -235,6 +235,18 @@ def test_an_instance_is_called_by_its_template_also_when_it_fails() -> None:
     assert result["map_labels"] == {"named[0]": "number 1", "named[1]": "number 2"}
 
 
+def test_a_name_that_cannot_be_rendered_fails_an_instance_that_succeeded_and_hides_no_failure() -> None:
+    """Source: Airflow's task_runner.py `run`."""
+
+    @task(map_index_template="{{ nowhere }}")
+    def named(x: int) -> None:
+        if x == 2:
+            raise ValueError("two")
+
+    result = ran(dag_of(lambda: named.expand(x=[1, 2])))
+    assert result["errors"] == {"named[0]": ["UndefinedError"], "named[1]": ["ValueError"]}
+
+
 def test_arguments_of_all_operators_go_to_partial() -> None:
     limits: list[int] = []
 

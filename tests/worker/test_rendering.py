@@ -157,6 +157,22 @@ def test_native_objects(rendered: Callable[..., Any]) -> None:
     assert rendered("{{ [1, 2] }}", render_template_as_native_obj=True) == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("text", "native", "plain"),
+    [("5", 5, "5"), ("[1, 2]", [1, 2], "[1, 2]"), ("None", None, "None"), ("word", "word", "word"), ("2026-01-15", "2026-01-15", "2026-01-15")],
+)
+def test_a_native_text_is_read_as_a_literal_also_where_nothing_is_filled_in(
+    rendered: Callable[..., Any], text: str, native: object, plain: str
+) -> None:
+    assert rendered(text, render_template_as_native_obj=True) == native
+    assert rendered(text) == plain
+
+
+def test_the_newline_at_the_end_of_a_text_is_taken_away_as_jinja_does(rendered: Callable[..., Any]) -> None:
+    assert rendered("one\r\ntwo\n") == "one\ntwo"
+    assert rendered("one\n\n") == "one\n"
+
+
 def test_a_file_is_found_by_its_ending_in_the_search_path(
     rendered: Callable[..., Any], tmp_path: Path
 ) -> None:
