@@ -46,7 +46,14 @@ def _acknowledged(seen: Seen) -> Found:
         run = seen.run.get((fact["dag"], fact["run"]))
         if run is None or not same_json(run["conf"], fact["conf"]):
             yield "I1", f"{fact['dag']}/{fact['run']} was acknowledged and is not on file as it was"
+    acknowledged = Counter((fact["dag"], fact["run"]) for fact in seen.told("cleared"))
+    on_file = Counter((row["dag_id"], row["run_id"]) for row in seen.events if row["kind"] == "cleared")
+    for key, times in acknowledged.items():
+        if on_file[key] < times:
+            yield "I1", f"{key} was cleared {times} times, {on_file[key]} of them are on file"
     for fact in (*seen.told("ended"), *seen.told("cancelled")):
+        if (fact["dag"], fact["run"]) in seen.clears and (fact["dag"], fact["run"]) in seen.run:
+            continue  # it began again, or may have
         run = seen.run.get((fact["dag"], fact["run"]))
         if run is None or run["state"] != fact["state"]:
             yield "I1", f"{fact['dag']}/{fact['run']} {fact['kind']} as {fact['state']}; now {run and run['state']}"
@@ -68,19 +75,20 @@ def _outcomes(seen: Seen) -> Found:
         state = seen.task[key]["state"]
         if rows[-1]["outcome"] not in expected.get(state, _OUTCOMES):
             yield "I2", f"{key} is {state} after an attempt that {rows[-1]['outcome']}"
-        if any(row["outcome"] == "succeeded" for row in rows[:-1]):
+        if [row["outcome"] for row in rows[:-1]].count("succeeded") > seen.clears[key[:2]]:
             yield "I2", f"{key} was tried again after a success"
 
 
 def _retries(seen: Seen) -> Found:
-    """I2: only failures use up retries, and three crashes in a task's place are its end."""
+    """I2: only failures use up retries, and three crashes in a task's place are its end; a clear gives them all again."""
     for key, rows in seen.tries.items():
         outcomes = [row["outcome"] for row in rows]
         failures, retries = outcomes.count("failed"), seen.shapes[key[0]]["retries"]
-        if failures > retries + 1 or (seen.task[key]["state"] == "failed" and outcomes[-1] == "failed" and failures <= retries):
+        lives = 1 + seen.clears[key[:2]]
+        if failures > lives * (retries + 1) or (seen.task[key]["state"] == "failed" and outcomes[-1] == "failed" and failures <= retries):
             yield "I2", f"{key} failed for good after {failures} failures with {retries} retries: {outcomes}"
         crashes = [row for row in rows if row["outcome"] == "interrupted" and _is_crash(row)]
-        if len(crashes) > MOST_CRASHES:
+        if len(crashes) > lives * MOST_CRASHES:
             yield "I2", f"{key} was tried again after {len(crashes) - 1} crashes"
 
 
@@ -116,7 +124,7 @@ def _nothing_after_the_end(seen: Seen) -> Found:
     for fact in seen.facts:
         if fact["kind"] in ("ended", "cancelled"):
             over.add((fact["dag"], fact["run"]))
-        elif fact["kind"] == "began" and (fact["dag"], fact["run"]) in over:
+        elif fact["kind"] == "began" and (fact["dag"], fact["run"]) in over - seen.clears.keys():
             thread = seen.shape(_body(fact))["kind"] == "thread" and _body(fact) in given_up
             if not thread:
                 yield "I3", f"{_body(fact)} began after the end of its run was acknowledged"
@@ -147,8 +155,9 @@ def _gaps(spans: list[tuple[int, int, int]], period: int) -> Iterator[str]:
 
 
 def _upstreams(seen: Seen) -> Found:
-    """I5: at the first start of a task its rule let it run, by what had ended until then."""
-    for key, rows in seen.tries.items():
+    """I5: at the first start of a task its rule let it run, by what had ended until then. (Of a cleared run the views
+    tell only of its last life.)"""
+    for key, rows in [(key, rows) for key, rows in seen.tries.items() if key[:2] not in seen.clears]:
         shape = seen.shape(key)
         above = [seen.task[*key[:2], up, -1] for up in shape["up"]]
         ended = [row["state"] if (row["ended_at"] or "9") <= rows[0]["started_at"] else "running" for row in above]
@@ -185,13 +194,13 @@ def _xcoms(seen: Seen) -> Found:
     values = {key_of(row): row["value"] for row in seen.xcoms if row["key"] == "return_value"}
     for key, row in seen.task.items():
         kind, value, rows = seen.shape(key)["kind"], values.get(key), seen.tries.get(key, [])
-        if value is not None and row["state"] != "success":
+        if value is not None and row["state"] != "success" and key[:2] not in seen.clears:
             yield "I7", f"{key} is {row['state']} with value {value}"
         elif kind in _VALUES and row["state"] == "success" and value is None:
             yield "I7", f"{key} is a success without its value"
         elif kind in ("coroutine", "thread") and value is not None and value != str(rows[-1]["try_number"]):
             yield "I7", f"{key}: try {rows[-1]['try_number']} left the value {value}"
-    for fact in seen.told("read"):
+    for fact in [fact for fact in seen.told("read") if (fact["dag"], fact["run"]) not in seen.clears]:
         yield from _was_read(seen, values, fact)
 
 

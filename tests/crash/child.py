@@ -138,6 +138,8 @@ async def _load(engine: Engine, life: Life, journal: Journal) -> None:
                 dag_id, run_id = f"random{rng.randrange(3)}", f"run{life.seed}-{number}"
                 for _ in range(2 if rng.random() < 0.2 else 1):  # asked for twice it is the same run
                     group.start_soon(_one, engine, dag_id, run_id, number, journal)
+                if rng.random() < 0.2:
+                    group.start_soon(_clear, engine, dag_id, run_id, rng, journal)
                 if rng.random() < 0.15:
                     group.start_soon(_cancel, engine, dag_id, run_id, rng.random() * 0.03, journal)
             await anyio.sleep(rng.random() * 0.03)
@@ -162,6 +164,19 @@ async def _cancel(engine: Engine, dag_id: str, run_id: str, after: float, journa
     with suppress(LookupError):  # it may not be there yet
         run = await engine.cancel(dag_id, run_id)
         journal.note("cancelled", dag=dag_id, run=run_id, state=str(run.state))
+
+
+async def _clear(engine: Engine, dag_id: str, run_id: str, rng: random.Random, journal: Journal) -> None:
+    """Now or a little later, while it runs or when it has ended: the whole run, or the first task and what follows."""
+    await anyio.sleep(rng.random() * 0.08)
+    which = {"task_ids": "t0", "downstream": True} if rng.random() < 0.5 else {}
+    with suppress(LookupError):  # it may not be there yet
+        run = await engine.run(dag_id, run_id)
+        if rng.random() < 0.5:
+            await run.wait()
+        journal.note("clearing", dag=dag_id, run=run_id)
+        if await engine.clear(dag_id, run_id, **which):
+            journal.note("cleared", dag=dag_id, run=run_id)
 
 
 async def _tick(engine: Engine, life: Life, journal: Journal) -> None:

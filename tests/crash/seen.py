@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
@@ -45,6 +45,8 @@ class Seen:
             self.integrity = [row[0] for row in connection.execute("PRAGMA integrity_check")]
             self.orphans = [tuple(row) for row in connection.execute("PRAGMA foreign_key_check")]
         self.shapes = {fact["dag"]: fact for fact in self.told("shape")}
+        self.clears = Counter((fact["dag"], fact["run"]) for fact in self.told("clearing"))
+        """How often somebody asked to clear a run, whether or not that came to pass: what had ended there did not stay."""
         self.run = {(row["dag_id"], row["run_id"]): row for row in self.runs}
         self.task = {key_of(row): row for row in self.tasks}
         self.tries: dict[Key, list[Any]] = defaultdict(list)
