@@ -214,3 +214,57 @@ async def test_an_operator_without_a_body_is_a_success_again() -> None:
         assert len(await run.clear()) == 2
         await run.wait()
         assert outcomes(run) == {"first": ("success", 0), "second": ("success", 0)}
+
+
+def choosing(bodies: Bodies, choice: list[str]) -> DAG:
+    """A branch that follows what stands in `choice`, and tasks after it that would run whatever came before."""
+    with DAG("choosing") as dag:
+
+        @task.branch
+        def choose() -> list[str]:
+            return choice
+
+        choose() >> [bodies.task("left", trigger_rule="all_done"), bodies.task("right", trigger_rule="all_done")]
+    return dag
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_a_branch_decided_to_skip_is_skipped_again_whatever_its_rule(tmp_path: Path, bodies: Bodies, restarted: bool) -> None:
+    path, choice = tmp_path / "flowlet.db", ["left"]
+    async with Engine(path, dags=[choosing(bodies, choice)], durability="process") as engine:
+        run = await (await engine.trigger("choosing", run_id="r")).wait()
+        assert outcomes(run) == {"choose": ("success", 1), "left": ("success", 1), "right": ("skipped", 0)}
+        if not restarted:
+            await engine.clear("choosing", "r", task_ids=["left", "right"])
+            await run.wait()
+    if restarted:
+        async with Engine(path, dags=[choosing(bodies, choice)], durability="process") as engine:
+            await engine.clear("choosing", "r", task_ids=["left", "right"])
+            run = await (await engine.run("choosing", "r")).wait()
+    assert outcomes(run) == {"choose": ("success", 1), "left": ("success", 2), "right": ("skipped", 0)}
+    assert run.as_dict()["reasons"]["right"] == "skipped by choose"
+
+
+async def test_a_branch_that_is_cleared_decides_anew(bodies: Bodies) -> None:
+    choice = ["left"]
+    async with Engine(dags=[choosing(bodies, choice)]) as engine:
+        run = await (await engine.trigger("choosing")).wait()
+        choice[:] = ["right"]
+        await run.clear()
+        await run.wait()
+        assert outcomes(run) == {"choose": ("success", 2), "left": ("skipped", 1), "right": ("success", 1)}
+
+
+async def test_setups_and_teardowns_are_cleared_with_the_work_that_they_are_for(bodies: Bodies) -> None:
+    with DAG("cluster") as dag:
+        start, stop = bodies.task("start").as_setup(), bodies.task("stop")
+        start >> bodies.task("work") >> stop.as_teardown(setups=start)
+        other, end = bodies.task("other").as_setup(), bodies.task("end")
+        other >> bodies.task("elsewhere") >> end.as_teardown(setups=other)
+    async with Engine(dags=[dag]) as engine:
+        run = await (await engine.trigger("cluster")).wait()
+        assert sorted(key[1] for key in await run.clear(task_ids="work")) == ["start", "stop", "work"]
+        await run.wait()
+        assert {name: number for name, (_, number) in outcomes(run).items() if number == 2} == {"start": 2, "work": 2, "stop": 2}
+        assert sorted(key[1] for key in await run.clear(task_ids="start", dry_run=True)) == ["start", "stop"]
+        assert [key[1] for key in await run.clear(task_ids="stop", dry_run=True)] == ["stop"]

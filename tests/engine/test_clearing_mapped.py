@@ -192,3 +192,17 @@ async def test_a_restart_between_clear_and_run_resizes_as_well(tmp_path: Path, n
                 assert len(alive) == len(items) + 2
             await engine.pause("numbers")
             await run.clear()
+
+
+async def test_what_is_surplus_stays_removed_when_something_else_is_cleared_after_a_restart(tmp_path: Path, numbers: Numbers) -> None:
+    path = tmp_path / "flowlet.db"
+    async with Engine(path, dags=[numbers.dag()], durability="process") as engine:
+        run = await (await engine.trigger("numbers", run_id="r")).wait()
+        numbers.items = [4]
+        await run.clear()
+        await run.wait()
+    async with Engine(path, dags=[numbers.dag()], durability="process") as engine:
+        await engine.clear("numbers", "r", task_ids="total")
+        run = await (await engine.run("numbers", "r")).wait()
+        assert (run.task_states["double[1]"], tries(run)["double[1]"], tries(run)["total"]) == ("removed", 1, 3)
+        assert await run.xcom("total") == 8
