@@ -19,7 +19,7 @@ ABSENT = object()
 #: Room: names, each `AirflowsName` or `AirflowsName=FlowletsName`. A leading dot is the package.
 _HOMES = """
 .authoring.context: context_merge Context KNOWN_CONTEXT_KEYS=CONTEXT_KEYS get_current_context XCOM_RETURN_KEY=RETURN_KEY
-.authoring.assets: Asset Dataset=Asset AssetAlias DatasetAlias=AssetAlias AssetAll DatasetAll=AssetAll
+.authoring.assets: Asset Dataset AssetWatcher AssetRef Model AssetAlias DatasetAlias=AssetAlias AssetAll DatasetAll=AssetAll
 .authoring.assets: AssetAny DatasetAny=AssetAny AssetAccessControl Metadata
 .authoring.calls: determine_kwargs
 .authoring.dag: DAG
@@ -33,8 +33,8 @@ _HOMES = """
 .authoring.retry_policy: RetryPolicy RetryAction RetryDecision RetryRule ExceptionRetryPolicy
 .authoring.rules: TriggerRule WeightRule
 .authoring.literals: literal
-.authoring.triggers: BaseTrigger BaseEventTrigger=BaseTrigger TriggerEvent TaskSuccessEvent TaskFailedEvent TaskSkippedEvent TaskDeferred
-.operators.triggers: DateTimeTrigger TimeDeltaTrigger FileTrigger
+.authoring.triggers: BaseTrigger BaseEventTrigger TriggerEvent TaskSuccessEvent TaskFailedEvent TaskSkippedEvent TaskDeferred
+.operators.triggers: DateTimeTrigger TimeDeltaTrigger FileTrigger FileDeleteTrigger DirectoryFileDeleteTrigger
 .authoring.mapped: MappedOperator DecoratedMappedOperator=MappedOperator
 .authoring.setup_teardown: setup teardown
 .authoring.xcom_arg: XComArg PlainXComArg=XComArg
@@ -88,6 +88,12 @@ _HOMES = """
 .settings: AirflowConfigException=SettingError
 .timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
 .timetables: Timetable DagRunInfo DataInterval TimeRestriction
+.timetables.partition_mappers: AllowedKeyMapper ChainMapper FanOutMapper FixedKeyMapper IdentityMapper PartitionMapper
+.timetables.partition_mappers: ProductMapper RollupMapper StartOfDayMapper StartOfHourMapper StartOfMonthMapper
+.timetables.partition_mappers: StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper
+.timetables.partition_windows: Window DayWindow HourWindow MonthWindow QuarterWindow SegmentWindow WeekWindow YearWindow
+.timetables.partition_windows: MinimumCount WaitForAll
+.timetables.partitions: CronPartitionTimetable PartitionedAssetTimetable PartitionedAtRuntime
 .timetables.assets: AssetOrTimeSchedule DatasetOrTimeSchedule=AssetOrTimeSchedule
 .timetables: CronTriggerTimetable DeltaTriggerTimetable NullTimetable OnceTimetable ContinuousTimetable
 .timetables: CronDataIntervalTimetable DeltaDataIntervalTimetable MultipleCronTriggerTimetable EventsTimetable
@@ -111,13 +117,8 @@ typing: TaskStateChangeCallback=Any
 
 #: What flowlet does not have, by the feature that would bring it: said when one of these is imported.
 _LATER = {
-    "asset watchers": "AssetWatcher",
-    "asset partitions": "AllowedKeyMapper ChainMapper FanOutMapper FixedKeyMapper IdentityMapper PartitionMapper"
-    " ProductMapper RollupMapper SegmentWindow StartOfDayMapper StartOfHourMapper StartOfMonthMapper"
-    " StartOfQuarterMapper StartOfWeekMapper StartOfYearMapper Window DayWindow HourWindow MonthWindow QuarterWindow"
-    " WeekWindow YearWindow MinimumCount WaitForAll CronPartitionTimetable PartitionedAssetTimetable PartitionedAtRuntime",
     "resumable jobs": "ResumableJobMixin",
-    "more triggers": "FileDeleteTrigger DirectoryFileDeleteTrigger WorkflowTrigger DagStateTrigger"
+    "more triggers": "WorkflowTrigger DagStateTrigger"
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",
     "object storage": "ObjectStoragePath attach get_fs has_fs Properties _BUILTIN_SCHEME_TO_FS",

@@ -5,12 +5,14 @@ A task names what it writes as `outlets` and what it reads as `inlets`; a DAG ma
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import attrs
 
 from flowlet.authoring import places
+from flowlet.authoring.triggers import BaseEventTrigger
 from flowlet.errors import DagError
 
 
@@ -43,12 +45,24 @@ class AssetAccessControl:
     allow_global: bool = True
 
 
-class Asset(BaseAsset):
+@attrs.define
+class AssetWatcher:
+    """What may tell of an asset's change from outside: a trigger. In this version nobody runs it (see README)."""
+
+    name: str
+    trigger: BaseEventTrigger = attrs.field()
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.trigger, BaseEventTrigger):
+            raise _refuse(f"the trigger of watcher {self.name!r} must be a BaseEventTrigger, not {self.trigger!r}")
+
+
+class Asset(BaseAsset, os.PathLike[str]):
     """A piece of data by its name and its uri; one that is not given is the other. Two of both are the same."""
 
-    __slots__ = ("access_control", "extra", "group", "name", "uri")
+    __slots__ = ("access_control", "extra", "group", "name", "uri", "watchers")
 
-    asset_type = "asset"
+    asset_type: ClassVar[str] = "asset"
 
     def __init__(
         self,
@@ -57,7 +71,7 @@ class Asset(BaseAsset):
         *,
         group: str | None = None,
         extra: dict[str, Any] | None = None,
-        watchers: Collection[Any] | None = None,
+        watchers: Collection[AssetWatcher] | None = None,
         access_control: AssetAccessControl | None = None,
     ) -> None:
         name, uri = name if name is not None else uri, uri if uri is not None else name
@@ -65,11 +79,17 @@ class Asset(BaseAsset):
             raise _refuse("an asset needs a name or a uri")
         self.name = _checked("name", name)
         self.uri = _checked("uri", str(uri))
-        if watchers:
-            raise _refuse(f"asset {self.name!r}: watchers are not supported by this version of flowlet")
+        self.watchers = list(watchers or ())
+        for watcher in self.watchers:
+            if not isinstance(watcher, AssetWatcher):
+                raise _refuse(f"asset {self.name!r}: a watcher is an AssetWatcher, not {watcher!r}")
         self.group = group if group is not None else self.asset_type
         self.extra = dict(extra or {})
-        self.access_control = access_control
+        self.access_control = access_control or AssetAccessControl()
+
+    def __fspath__(self) -> str:
+        """The uri, of which the path is all that the operating system takes."""
+        return self.uri
 
     @staticmethod
     def ref(*, name: str | None = None, uri: str | None = None) -> AssetRef:
@@ -90,6 +110,20 @@ class Asset(BaseAsset):
 
     def __repr__(self) -> str:
         return f"Asset(name={self.name!r}, uri={self.uri!r})"
+
+
+class Dataset(Asset):
+    """Airflow 2's name of an asset; one of the group "dataset"."""
+
+    __slots__ = ()
+    asset_type = "dataset"
+
+
+class Model(Asset):
+    """An asset of the group "model"."""
+
+    __slots__ = ()
+    asset_type = "model"
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -104,6 +104,23 @@ class BaseTrigger:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+class BaseEventTrigger(BaseTrigger):
+    """A trigger that may watch an asset (`AssetWatcher`). Several with an equal `shared_stream_key` may share a stream."""
+
+    def shared_stream_key(self) -> Hashable | None:
+        """What tells the stream that it reads from others; None: it reads its own."""
+        return None
+
+    @classmethod
+    def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+        """The stream of all that have this key; `kwargs` are those of one of them, as it serialises them."""
+        raise NotImplementedError(f"{cls.__name__} shares no stream")
+
+    def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Its own events out of the stream."""
+        raise NotImplementedError(f"{type(self).__name__} shares no stream")
 
 
 class TaskDeferred(BaseException):

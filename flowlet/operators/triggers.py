@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flowlet.authoring.triggers import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from flowlet.authoring.triggers import BaseEventTrigger, BaseTrigger, TaskSuccessEvent, TriggerEvent
 from flowlet.clock import LONGEST_SLEEP, SECOND, SystemClock, from_micros, span_micros, to_micros
 from flowlet.operators.threads import in_thread
 
@@ -93,6 +93,83 @@ class FileTrigger(BaseTrigger):
         while not await in_thread("flowlet:file-trigger", look):  # noqa: ASYNC110  no file sets an event
             await asyncio.sleep(self.poke_interval)  # noqa: TID251  as a body waits: in real time
         yield TriggerEvent(True)
+
+
+class FileDeleteTrigger(BaseEventTrigger):
+    """Fires when the file `filepath` is there, and deletes it first. It looks every `poke_interval` seconds."""
+
+    def __init__(self, filepath: str, poke_interval: float = 5.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filepath = filepath
+        self.poke_interval = poke_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return _path(self), {"filepath": self.filepath, "poke_interval": self.poke_interval}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        take = partial(_delete, self.filepath)
+        while not await in_thread("flowlet:file-trigger", take):  # noqa: ASYNC110  no file sets an event
+            await asyncio.sleep(self.poke_interval)  # noqa: TID251  as a body waits: in real time
+        yield TriggerEvent(True)
+
+
+class DirectoryFileDeleteTrigger(BaseEventTrigger):
+    """Fires when `filename` is in `directory`, and deletes it first; those of one directory may share the looking."""
+
+    def __init__(self, *, directory: str, filename: str, poke_interval: float = 5.0) -> None:
+        super().__init__()
+        self.directory = directory
+        self.filename = filename
+        self.poke_interval = poke_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return _path(self), {
+            "directory": self.directory, "filename": self.filename, "poke_interval": self.poke_interval,
+        }  # fmt: skip
+
+    def shared_stream_key(self) -> tuple[str, str, float]:
+        return "directory-scan", os.path.realpath(self.directory), self.poke_interval
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+        """The names in the directory, again and again. OSError if it is none, or may not be read."""
+        directory = kwargs["directory"]
+        while True:
+            names = await in_thread("flowlet:file-trigger", partial(_names_in, directory))
+            yield {"directory": directory, "names": names}
+            await asyncio.sleep(kwargs["poke_interval"])  # noqa: TID251  as a body waits: in real time
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        async for seen in shared_stream:
+            if self.filename not in seen["names"]:
+                continue
+            path = os.path.join(seen["directory"], self.filename)  # noqa: PTH118  as it was given
+            if await in_thread("flowlet:file-trigger", partial(_delete, path)):
+                yield TriggerEvent({"filepath": path})
+                return
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+
+def _delete(path: str) -> bool:
+    """Whether there was such a file; now there is none."""
+    if not os.path.isfile(path):  # noqa: PTH113  a plain path
+        return False
+    try:
+        os.unlink(path)  # noqa: PTH108  a plain path
+    except FileNotFoundError:  # somebody was quicker
+        return False
+    return True
+
+
+def _names_in(directory: str) -> frozenset[str]:
+    """What is in a directory; nothing if it is not there yet."""
+    try:
+        return frozenset(os.listdir(directory))  # noqa: PTH208  names are all that is asked
+    except FileNotFoundError:
+        return frozenset()
 
 
 def find_file(pattern: str, *, recursive: bool) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowlet.scheduler.brain import Brain
     from flowlet.scheduler.upkeep import Upkeep
     from flowlet.store import Store
+    from flowlet.timetables import Timetable
     from flowlet.worker.workload import XComReader
 
 #: A wall clock that moves by this much against the monotonic one has been set.
@@ -301,7 +302,7 @@ class Scheduler:
     def _workload(self, ti: TaskInstance) -> Workload:
         run = ti.run
         if run.facts is None:
-            run.facts = facts_of(run)
+            run.facts = facts_of(run, self.brain.entries[run.dag_id].schedule.timetable)
         entry = self.brain.entries[run.dag_id]
         assert entry.dag is not None, "only a DAG whose code is here starts bodies"  # noqa: S101
         deferral = ti.deferral
@@ -355,12 +356,15 @@ def _show_runs(turn: Turn) -> None:
         run.shown = run.state
 
 
-def facts_of(run: ActiveRun) -> RunFacts:
+def facts_of(run: ActiveRun, timetable: Timetable | None = None) -> RunFacts:
     """What bodies and templates may know of a run."""
-    return RunFacts(
+    facts = RunFacts(
         run.dag_id, run.run_id, run.run_type, run.logical_date, run.interval_start, run.interval_end, run.run_after,
         run.started_at, run.conf_value,
     )  # fmt: skip
+    if timetable is not None and timetable.partitioned and run.due_at is not None:
+        facts.partition = timetable.partition_of(run.due_at) or (None, None)
+    return facts
 
 
 def _count(ti: TaskInstance) -> int:

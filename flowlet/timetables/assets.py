@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Protocol
 
 from flowlet.errors import TimetableError
@@ -32,8 +33,8 @@ class AssetTriggeredTimetable(NullTimetable):
 
 #: What a schedule by time and assets has from its timetable.
 _TRAITS = (
-    "active_runs_limit", "can_be_scheduled", "catches_up_from_start_only", "floats", "owes_the_latest", "periodic",
-    "run_ordering",
+    "active_runs_limit", "can_be_scheduled", "catches_up_from_start_only", "floats", "owes_the_latest", "partitioned",
+    "periodic", "run_ordering",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class AssetOrTimeSchedule(Timetable):
         if not isinstance(timetable, Timetable):
             raise TimetableError(f"AssetOrTimeSchedule needs a timetable, not {timetable!r}")
         self.timetable = timetable
+        self.asset_condition = assets
         self.expression = assets if isinstance(assets, dict) else expression_of(assets)
         for name in _TRAITS:
             setattr(self, name, getattr(timetable, name))
@@ -63,6 +65,9 @@ class AssetOrTimeSchedule(Timetable):
 
     def interval_of(self, due: int) -> Interval:
         return self.timetable.interval_of(due)
+
+    def partition_of(self, due: int) -> tuple[str, datetime] | None:
+        return self.timetable.partition_of(due)
 
     def infer_manual(self, moment: int) -> Interval:
         return self.timetable.infer_manual(moment)

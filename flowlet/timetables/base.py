@@ -71,6 +71,10 @@ class Timetable:
     #: Never due with catchup and without a start_date (as Airflow has it for data intervals).
     catches_up_from_start_only: bool = False
 
+    #: Whether its runs are about a partition (Airflow's name), and whether their tasks say which.
+    partitioned: bool = False
+    partitioned_at_runtime: bool = False
+
     # -- flowlet's face -------------------------------------------------------------------------------
 
     def next_after(self, moment: int) -> int | None:
@@ -99,6 +103,10 @@ class Timetable:
     def interval_of(self, due: int) -> Interval:
         """The interval of the run that a tick makes: by default the moment itself."""
         return Interval(due, due, due)
+
+    def partition_of(self, due: int) -> tuple[str, datetime] | None:  # noqa: ARG002  for those that have partitions
+        """Key and moment of the partition that the run of a tick is about, if it is about one."""
+        return None
 
     def infer_manual(self, moment: int) -> Interval:
         """The interval of a run that somebody asks for at `moment`."""

@@ -18,6 +18,11 @@ from flowlet.timetables.data_intervals import CronDataIntervalTimetable, DeltaDa
 from flowlet.timetables.delta import DeltaTriggerTimetable
 from flowlet.timetables.guard import ask
 from flowlet.timetables.listed import EventsTimetable
+from flowlet.timetables.partitions import (
+    CronPartitionTimetable,
+    PartitionedAssetTimetable,
+    PartitionedAtRuntime,
+)
 from flowlet.timetables.spans import from_json
 
 _WORDS: dict[str, type[NullTimetable]] = {"@once": OnceTimetable, "@continuous": ContinuousTimetable}
@@ -96,6 +101,12 @@ def _crons(spec: Mapping[str, Any]) -> Timetable:
     return MultipleCronTriggerTimetable(*spec["cron"], timezone=spec.get("timezone", "UTC"), **_triggering(spec))
 
 
+def _cron_partition(spec: Mapping[str, Any]) -> Timetable:
+    age = age_from_json(spec.get("run_immediately", False))
+    offset, form = spec["run_offset"], spec["key_format"]
+    return CronPartitionTimetable(spec["cron"], timezone=spec["timezone"], run_offset=offset, run_immediately=age, key_format=form)
+
+
 def _triggering(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "interval": from_json(spec.get("interval", 0)),
@@ -133,11 +144,15 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Timetable]] = {
     "assets_or_time": lambda spec: AssetOrTimeSchedule(
         timetable=timetable_from_spec(spec["timetable"]), assets=spec["condition"]
     ),
+    "cron_partition": _cron_partition,
+    "partitioned_assets": lambda spec: PartitionedAssetTimetable.from_spec(dict(spec)),
+    "partitioned_at_runtime": lambda _: PartitionedAtRuntime(),
     "asked": lambda spec: AskedTimetable(None, dict(spec)),
 }
 
 #: Whatever is derived from these is a class of somebody's own.
 _OURS = frozenset({
-    AssetOrTimeSchedule, AssetTriggeredTimetable, ContinuousTimetable, CronDataIntervalTimetable, CronTriggerTimetable, DeltaDataIntervalTimetable,
+    AssetOrTimeSchedule, AssetTriggeredTimetable, ContinuousTimetable, CronDataIntervalTimetable, CronPartitionTimetable,
+    PartitionedAssetTimetable, PartitionedAtRuntime, CronTriggerTimetable, DeltaDataIntervalTimetable,
     DeltaTriggerTimetable, EventsTimetable, MultipleCronTriggerTimetable, NullTimetable, OnceTimetable,
 })  # fmt: skip

@@ -90,6 +90,16 @@ class ContextDagRun:
         return _moment(self._run.interval_end)
 
     @property
+    def partition_key(self) -> str | None:
+        """The partition that a scheduled run is about."""
+        return self._run.partition[0]
+
+    @property
+    def partition_date(self) -> datetime | None:
+        """Its moment."""
+        return self._run.partition[1]
+
+    @property
     def run_after(self) -> datetime:
         return spellings.moment(self._run.run_after)
 
@@ -135,7 +145,7 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
         if names_assets(task.inlets, task.outlets):
             context["asset_state_store"] = AssetStateStores(ti, task.inlets, task.outlets)
         context["outlet_events"] = OutletEvents(task.outlets)
-        context["inlet_events"] = InletEvents(run)
+        context["inlet_events"] = InletEvents(run, task.inlets)
     if test_mode:
         context["test_mode"] = True
     return context
@@ -162,8 +172,8 @@ def _make_run_context(run: RunFacts, reader: object) -> dict[str, Any]:
         "outlet_events": {},
         "triggering_asset_events": {},
         "task_reschedule_count": 0,
-        "partition_key": None,
-        "partition_date": None,
+        "partition_key": run.partition[0],
+        "partition_date": run.partition[1],
         "templates_dict": None,
         **previous_successes(run, reader),
     }

@@ -116,6 +116,8 @@ class RunFacts:
     run_after: int
     start_date: int | None
     conf: Mapping[str, Any]
+    partition: tuple[str | None, datetime | None] = (None, None)
+    """Key and moment of the partition that it is about."""
     cache: dict[str, Any] = attrs.field(factory=dict)
     """The worker's: what it derives once per run (template variables, the context's dag_run)."""
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowlet import DAG, BashOperator, CronTriggerTimetable, DagError, Engine, PythonOperator, task
-from flowlet.authoring.assets import Asset, AssetAlias, AssetAll, AssetAny, AssetRef, Metadata
+from flowlet.authoring.assets import (
+    Asset,
+    AssetAlias,
+    AssetAll,
+    AssetAny,
+    AssetRef,
+    AssetWatcher,
+    Dataset,
+    Metadata,
+    Model,
+)
 from flowlet.clock import VirtualClock
 from flowlet.operators.asset_decorator import asset
+from flowlet.operators.triggers import DirectoryFileDeleteTrigger, FileDeleteTrigger, FileTrigger
 from flowlet.timetables import timetable_from_spec
 from flowlet.timetables.assets import AssetOrTimeSchedule
 
@@ -32,6 +45,7 @@ def test_a_name_or_a_uri_stands_for_both() -> None:
     assert Asset("s3://lake/x") == Asset(uri="s3://lake/x") == Asset("s3://lake/x", "s3://lake/x")
     assert Asset("x", "s3://lake/x") != Asset("s3://lake/x")
     assert len({ORDERS, Asset("orders", "s3://lake/orders", extra={"a": 1})}) == 1
+    assert (Model("x").group, Dataset("x").group, Asset("x").group) == ("model", "dataset", "asset")
     for wrong in ({}, {"name": " "}, {"uri": "airflow://x"}, {"name": "x", "watchers": [object()]}):
         with pytest.raises(DagError):
             Asset(**wrong)
@@ -51,6 +65,26 @@ def test_conditions_nest() -> None:
     }
     with pytest.raises(DagError, match="a condition is made of assets"):
         AssetAll(a, "b")  # type: ignore[arg-type]
+
+
+def test_a_watcher_has_a_trigger_for_events() -> None:
+    trigger = DirectoryFileDeleteTrigger(directory="flags", filename="us.flag")
+    watched = Asset("x", watchers=[AssetWatcher(name="flags", trigger=trigger)])
+    assert (watched.watchers[0].trigger, watched) == (trigger, Asset("x"))
+    with pytest.raises(DagError, match="must be a BaseEventTrigger"):
+        AssetWatcher(name="flags", trigger=FileTrigger("x"))  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_a_trigger_of_files_takes_the_file_that_it_waits_for(tmp_path: Path) -> None:
+    (tmp_path / "us.flag").touch()
+    (tmp_path / "eu.flag").touch()
+    one = FileDeleteTrigger(str(tmp_path / "us.flag"))
+    other = DirectoryFileDeleteTrigger(directory=str(tmp_path), filename="eu.flag")
+    found = [event.payload for trigger in (one, other) async for event in trigger.run()]
+    assert found == [True, {"filepath": str(tmp_path / "eu.flag")}]
+    assert os.listdir(tmp_path) == []  # noqa: PTH208  names are all that is asked
+    assert other.shared_stream_key() == DirectoryFileDeleteTrigger(directory=f"{tmp_path}/", filename="us.flag").shared_stream_key()
 
 
 # -- events of a run -------------------------------------------------------------------------------------
@@ -131,6 +165,48 @@ def test_an_alias_becomes_what_the_task_says(run: Run) -> None:
     told = run(dag)
     assert events(told) == [("s3://lake/orders", "write", {"rows": 1})]
     assert told.xcom("read") == [1, 1, 1]
+
+
+def test_what_is_read_is_found_by_name_by_uri_and_by_place(run: Run) -> None:
+    alias = AssetAlias("daily")
+    with DAG("writing") as dag:
+
+        @task(outlets=[ORDERS, alias])
+        def write(ti: Any, *, outlet_events: Any) -> None:
+            outlet_events.for_asset(name="orders", uri="s3://lake/orders").extra["by"] = ti.task_id
+            outlet_events.for_asset_alias(name="daily").add(ORDERS, {"by": "alias"})
+            with pytest.raises(TypeError, match="an alias has no partitions"):
+                outlet_events[alias].add_partitions("x")
+
+        @task(inlets=[ORDERS, alias])
+        def read(*, inlet_events: Any) -> list[Any]:
+            by_uri = inlet_events.for_asset(uri="s3://lake/orders")
+            first = by_uri[0].timestamp
+            with pytest.raises(KeyError):
+                inlet_events[Asset("other")]
+            with pytest.raises(TypeError):
+                inlet_events["orders"]
+            return [
+                [event.extra["by"] for event in inlet_events.for_asset(name="orders")],
+                [event.extra["by"] for event in inlet_events.for_asset_alias(name="daily")],
+                [len(by_uri), len(inlet_events[0]), len(inlet_events), len(by_uri.limit(1))],
+                [len(by_uri.after(first)), len(by_uri.before(first.isoformat())), len(by_uri.after("2999-01-01"))],
+                [event.extra["by"] for event in by_uri.ascending(False)] != [],
+            ]
+
+        write() >> read()
+    assert run(dag).xcom("read") == [["write", "alias"], ["alias"], [2, 2, 2, 1], [2, 2, 0], True]
+
+
+def test_a_reference_among_the_outlets_is_the_asset_that_the_dag_names(run: Run) -> None:
+    with DAG("writing") as dag:
+        BashOperator(task_id="write", bash_command="true", outlets=[Asset.ref(uri="s3://lake/orders"), Asset.ref(name="new")])
+        BashOperator(task_id="read", bash_command="true", inlets=[ORDERS])
+        BashOperator(task_id="lost", bash_command="true", outlets=[Asset.ref(uri="s3://nowhere")])
+    told = run(dag)
+    assert events(told) == [("s3://lake/orders", "write", {}), ("new", "write", {})]
+    assert told.tasks["lost"] == "failed"
+    assert "no DAG here names an asset with the uri 's3://nowhere'" in told.reasons["lost"]
 
 
 # -- schedules -------------------------------------------------------------------------------------------
