@@ -82,6 +82,7 @@ _HOMES = """
 .operators.time_sensors: DateTimeSensor DateTimeSensorAsync TimeSensor TimeSensorAsync
 .operators.time_sensors: TimeDeltaSensor TimeDeltaSensorAsync WaitSensor
 .operators.weekday: BranchDayOfWeekOperator DayOfWeekSensor WeekDay
+.operators.resumable: ResumableJobMixin
 .operators.short_circuit: ShortCircuitOperator
 .operators.skipping: SkipMixin
 .runs.states: DagRunType=RunType
@@ -117,7 +118,6 @@ typing: TaskStateChangeCallback=Any
 
 #: What flowlet does not have, by the feature that would bring it: said when one of these is imported.
 _LATER = {
-    "resumable jobs": "ResumableJobMixin",
     "more triggers": "WorkflowTrigger DagStateTrigger"
     " StartTriggerArgs",
     "deadlines": "DeadlineAlert DeadlineReference BaseDeadlineReference deadline_reference AsyncCallback SyncCallback",

@@ -378,6 +378,15 @@ class DAG(spellings.Respelt):
             self.check_cycle()
             self._check_rules()
 
+    @property
+    def task(self) -> Callable[..., Any]:
+        """`@dag.task` is `@task(dag=dag)`: a function as a task of this DAG, outside of its `with`."""
+        from functools import partial
+
+        from flowlet.operators.decorators import task
+
+        return partial(task, dag=self)
+
     async def run(self, **options: Any) -> Any:
         """Run it once, now, in this process and give the finished Run: `await dag.run(conf=...)`.
 

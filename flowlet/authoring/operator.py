@@ -19,7 +19,7 @@ from flowlet.authoring.xcom_arg import ResolveMixin, XComArg, iter_resolvables
 from flowlet.errors import DagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
     from typing import Self, Unpack
 
@@ -233,6 +233,14 @@ class BaseOperator(Relatives, Work):
     def get_dag(self) -> DAG | None:
         """The DAG, or None."""
         return self._dag
+
+    def add_inlets(self, inlets: Iterable[Any]) -> None:
+        """It reads these, too."""
+        self.inlets = [*self.inlets, *inlets]
+
+    def add_outlets(self, outlets: Iterable[Any]) -> None:
+        """It writes these, too."""
+        self.outlets = [*self.outlets, *outlets]
 
     def has_dag(self) -> bool:
         """Whether it is in one."""

@@ -6,7 +6,6 @@ import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from flowlet.authoring.assets import assets_of
 from flowlet.errors import EngineClosed
 from flowlet.scheduler.requests import DropState, KeepState
 
@@ -54,6 +53,8 @@ class States:
 
     def name_of(self, uri: str) -> str | None:
         """The name of the asset with that uri, among those that the registered DAGs name."""
+        from flowlet.authoring.assets import assets_of
+
         dags = (entry.dag for entry in self._brain.entries.values() if entry.dag is not None)
         return next((asset.name for dag in dags for asset in assets_of(dag.schedule, dag.tasks) if asset.uri == uri), None)
 

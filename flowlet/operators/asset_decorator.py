@@ -50,7 +50,7 @@ class AssetDecorator:
     ) -> Callable[[Callable[..., Any]], Asset]:
         def decorate(function: Callable[..., Any]) -> Asset:
             made = Asset(name or function.__name__, uri, group=group, extra=extra, watchers=watchers)
-            _describe(function, made, [made], dag_id=made.name, schedule=schedule, **dag)
+            _describe(function, made, [made], **{"dag_id": made.name, "schedule": schedule, **dag})
             return made
 
         return decorate
@@ -65,7 +65,7 @@ class AssetDecorator:
             if not outlets:
                 raise DagError(f"@asset.multi needs outlets ({spell(here())})")
             made = AssetAll(*outlets)
-            _describe(function, made, list(outlets), dag_id=function.__name__, schedule=schedule, **dag)
+            _describe(function, made, list(outlets), **{"dag_id": function.__name__, "schedule": schedule, **dag})
             return made
 
         return decorate

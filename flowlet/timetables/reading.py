@@ -18,12 +18,10 @@ from flowlet.timetables.data_intervals import CronDataIntervalTimetable, DeltaDa
 from flowlet.timetables.delta import DeltaTriggerTimetable
 from flowlet.timetables.guard import ask
 from flowlet.timetables.listed import EventsTimetable
-from flowlet.timetables.partitions import (
-    CronPartitionTimetable,
-    PartitionedAssetTimetable,
-    PartitionedAtRuntime,
-)
 from flowlet.timetables.spans import from_json
+
+_PARTITIONS = "flowlet.timetables.partitions"
+"""Loaded when somebody uses them: their mappers are many classes."""
 
 _WORDS: dict[str, type[NullTimetable]] = {"@once": OnceTimetable, "@continuous": ContinuousTimetable}
 
@@ -73,7 +71,7 @@ def _is_timetable(schedule: Any) -> bool:
 
 def _of_object(timetable: Any) -> Timetable:
     """Ours as it is; a class of somebody's own is asked through the methods that Airflow knows."""
-    if type(timetable) in _OURS:
+    if type(timetable) in _OURS or type(timetable).__module__ == _PARTITIONS:
         return timetable  # type: ignore[no-any-return]  # one of the classes
     if isinstance(timetable, AskedTimetable):
         return timetable
@@ -101,10 +99,17 @@ def _crons(spec: Mapping[str, Any]) -> Timetable:
     return MultipleCronTriggerTimetable(*spec["cron"], timezone=spec.get("timezone", "UTC"), **_triggering(spec))
 
 
-def _cron_partition(spec: Mapping[str, Any]) -> Timetable:
-    age = age_from_json(spec.get("run_immediately", False))
-    offset, form = spec["run_offset"], spec["key_format"]
-    return CronPartitionTimetable(spec["cron"], timezone=spec["timezone"], run_offset=offset, run_immediately=age, key_format=form)
+def _partitioned(spec: Mapping[str, Any]) -> Timetable:
+    from flowlet.timetables import partitions
+
+    if spec["type"] == "partitioned_assets":
+        return partitions.PartitionedAssetTimetable.from_spec(dict(spec))
+    if spec["type"] == "partitioned_at_runtime":
+        return partitions.PartitionedAtRuntime()
+    return partitions.CronPartitionTimetable(
+        spec["cron"], timezone=spec["timezone"], run_offset=spec["run_offset"], key_format=spec["key_format"],
+        run_immediately=age_from_json(spec.get("run_immediately", False)),
+    )  # fmt: skip
 
 
 def _triggering(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,15 +149,14 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Timetable]] = {
     "assets_or_time": lambda spec: AssetOrTimeSchedule(
         timetable=timetable_from_spec(spec["timetable"]), assets=spec["condition"]
     ),
-    "cron_partition": _cron_partition,
-    "partitioned_assets": lambda spec: PartitionedAssetTimetable.from_spec(dict(spec)),
-    "partitioned_at_runtime": lambda _: PartitionedAtRuntime(),
+    "cron_partition": _partitioned,
+    "partitioned_assets": _partitioned,
+    "partitioned_at_runtime": _partitioned,
     "asked": lambda spec: AskedTimetable(None, dict(spec)),
 }
 
 #: Whatever is derived from these is a class of somebody's own.
 _OURS = frozenset({
-    AssetOrTimeSchedule, AssetTriggeredTimetable, ContinuousTimetable, CronDataIntervalTimetable, CronPartitionTimetable,
-    PartitionedAssetTimetable, PartitionedAtRuntime, CronTriggerTimetable, DeltaDataIntervalTimetable,
+    AssetOrTimeSchedule, AssetTriggeredTimetable, ContinuousTimetable, CronDataIntervalTimetable, CronTriggerTimetable, DeltaDataIntervalTimetable,
     DeltaTriggerTimetable, EventsTimetable, MultipleCronTriggerTimetable, NullTimetable, OnceTimetable,
 })  # fmt: skip

@@ -17,12 +17,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from flowlet import settings
-from flowlet.authoring.assets import Asset, AssetAlias, AssetRef
 from flowlet.clock import DAY, span_micros
 from flowlet.errors import FlowletError, StateStoreError
 from flowlet.runs.values import is_text
 
 if TYPE_CHECKING:
+    from flowlet.authoring.assets import Asset, AssetRef
     from flowlet.worker.task_instance import RuntimeTaskInstance
     from flowlet.worker.workload import States
 
@@ -157,6 +157,8 @@ class AssetStateStores:
             self._stores.setdefault((part, text), AssetStateStore(ti, **{part: text}))
 
     def __getitem__(self, key: Asset | AssetRef) -> AssetStateStore:
+        from flowlet.authoring.assets import Asset, AssetRef
+
         if not isinstance(key, (Asset, AssetRef)):
             raise TypeError(f"asset_state_store is asked by an asset or a reference to one, not by {key!r}")
         try:
@@ -179,11 +181,14 @@ class AssetStateStores:
 
 def names_assets(inlets: Sequence[Any], outlets: Sequence[Any]) -> bool:
     """Whether a task names assets at all; else it has no `asset_state_store`."""
+    from flowlet.authoring.assets import Asset, AssetAlias, AssetRef
+
     return any(isinstance(one, (Asset, AssetRef, AssetAlias)) for one in (*inlets, *outlets))
 
 
 def _named(ti: RuntimeTaskInstance, inlets: Sequence[Any], outlets: Sequence[Any]) -> Iterator[tuple[str, str]]:
     """("name" or "uri", text) of what the task names; of an alias it reads, of the assets that it stood for."""
+    from flowlet.authoring.assets import Asset, AssetAlias, AssetRef
     from flowlet.worker.assets import behind_alias
 
     for one in (*inlets, *outlets):

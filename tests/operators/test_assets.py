@@ -274,3 +274,36 @@ def test_a_reference_is_by_name_or_by_uri() -> None:
     assert not AssetRef(name="x").names(ORDERS)
     with pytest.raises(DagError, match="by its name or by its uri"):
         AssetRef()
+
+
+def test_a_task_may_be_told_of_assets_later_and_be_made_by_its_dag(run: Run) -> None:
+    dag = DAG("writing")
+
+    @dag.task(retries=1)
+    def write() -> None:
+        return None
+
+    @dag.task
+    def more() -> None:
+        return None
+
+    written = write()
+    more()
+    written.operator.add_outlets([ORDERS])
+    written.operator.add_inlets([Asset("x")])
+    told = run(dag)
+    assert (sorted(told.tasks), dag.get_task("write").retries) == (["more", "write"], 1)
+    assert events(told) == [("s3://lake/orders", "write", {})]
+    assert dag.get_task("write").inlets == [Asset("x")]
+
+
+def test_an_asset_function_may_name_its_dag() -> None:
+    from flowlet.authoring.registering import collect_dags
+
+    with collect_dags() as dags:
+
+        @asset(schedule=None, dag_id="nightly", tags=["lake"])
+        def raw() -> None:
+            return None
+
+    assert [(dag.dag_id, dag.tags, raw.name) for dag in dags] == [("nightly", {"lake"}, "raw")]
