@@ -26,6 +26,7 @@ airflow: DAG Asset Dataset XComArg AirflowException Trace
 airflow.sdk: {" ".join(_SDK.split())}
 airflow.providers.common.compat.assets: Asset AssetAlias AssetAll AssetAny
 airflow.assets, airflow.sdk.definitions.asset: Asset AssetAlias AssetAll AssetAny AssetWatcher Metadata
+airflow.sdk.definitions.asset: AssetRef Dataset Model AssetAccessControl
 airflow.sdk.definitions.asset.decorators: asset
 airflow.sdk.definitions.asset.metadata: Metadata
 airflow.datasets: Dataset DatasetAlias DatasetAll DatasetAny expand_alias_to_datasets
@@ -54,6 +55,7 @@ airflow.sdk.bases.notifier, airflow.notifications.basenotifier: BaseNotifier
 airflow.sdk.bases.operatorlink, airflow.models.baseoperatorlink: BaseOperatorLink
 airflow.sdk.bases.sensor, airflow.sensors.base, airflow.sensors.base_sensor_operator: BaseSensorOperator
 airflow.sdk.bases.sensor, airflow.sensors.base: PokeReturnValue poke_mode_only
+airflow.sdk.bases.resumablejobmixin: ResumableJobMixin
 airflow.sdk.bases.skipmixin, airflow.models.skipmixin: SkipMixin
 airflow.sdk.bases.xcom: BaseXCom
 airflow.sdk.configuration, airflow.configuration: conf AirflowConfigException

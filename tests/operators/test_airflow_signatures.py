@@ -14,6 +14,7 @@ import pytest
 
 import flowlet
 from flowlet import DAG, BaseOperator, TaskGroup
+from flowlet.airflow import names
 from flowlet.authoring.arguments import CHECKS
 from flowlet.authoring.edges import EdgeModifier
 
@@ -57,6 +58,78 @@ ADDED: dict[str, dict[str, Any]] = {
         "max_wait": None, "silent_fail": False, "never_fail": False,
     },
     "PythonSensor": {"python_callable": EMPTY, "op_args": None, "op_kwargs": None, "templates_dict": None},
+}  # fmt: skip
+
+#: The rest of the standard provider, by the names under which the shim finds them: what each class adds itself.
+PROVIDER: dict[str, dict[str, Any]] = {
+    "operators.datetime.BranchDateTimeOperator": {
+        "follow_task_ids_if_true": EMPTY, "follow_task_ids_if_false": EMPTY, "target_lower": EMPTY, "target_upper": EMPTY,
+        "use_task_logical_date": False,
+    },
+    "operators.weekday.BranchDayOfWeekOperator": {
+        "follow_task_ids_if_true": EMPTY, "follow_task_ids_if_false": EMPTY, "week_day": EMPTY, "use_task_logical_date": False,
+    },
+    "operators.hitl.HITLOperator": {
+        "subject": EMPTY, "options": EMPTY, "body": None, "defaults": None, "multiple": False, "notifiers": None,
+        "assigned_users": None, "response_timeout": None,
+    },
+    "operators.hitl.ApprovalOperator": {"ignore_downstream_trigger_rules": False, "fail_on_reject": False},
+    "operators.hitl.HITLBranchOperator": {"options_mapping": None},
+    "operators.python.PythonVirtualenvOperator": {
+        "python_callable": EMPTY, "requirements": None, "python_version": None, "serializer": None,
+        "system_site_packages": True, "pip_install_options": None, "op_args": None, "op_kwargs": None, "string_args": None,
+        "templates_dict": None, "templates_exts": None, "expect_airflow": True, "skip_on_exit_code": None,
+        "index_urls": None, "index_urls_from_connection_ids": None, "venv_cache_path": None, "env_vars": None,
+        "inherit_env": True,
+    },
+    "operators.python.ExternalPythonOperator": {
+        "python": EMPTY, "python_callable": EMPTY, "serializer": None, "op_args": None, "op_kwargs": None,
+        "string_args": None, "templates_dict": None, "templates_exts": None, "expect_airflow": True,
+        "expect_pendulum": False, "skip_on_exit_code": None, "env_vars": None, "inherit_env": True,
+    },
+    "sensors.bash.BashSensor": {"bash_command": EMPTY, "env": None, "output_encoding": "utf-8", "retry_exit_code": None},
+    "sensors.date_time.DateTimeSensor": {"target_time": EMPTY},
+    "sensors.external_task.ExternalTaskMarker": {
+        "external_dag_id": EMPTY, "external_task_id": EMPTY, "logical_date": "{{ logical_date.isoformat() }}",
+        "recursion_depth": 10,
+    },
+    "sensors.external_task.ExternalTaskSensor": {  # Airflow has poll_interval, too, for poke_interval when deferrable
+        "external_dag_id": EMPTY, "external_task_id": None, "external_task_ids": None, "external_task_group_id": None,
+        "allowed_states": None, "skipped_states": None, "failed_states": None, "execution_delta": None,
+        "execution_date_fn": None, "check_existence": False, "deferrable": False,
+    },
+    "sensors.filesystem.FileSensor": {
+        "filepath": EMPTY, "fs_conn_id": "fs_default", "recursive": False, "deferrable": False, "start_from_trigger": False,
+        "trigger_kwargs": None,
+    },
+    "sensors.time_delta.TimeDeltaSensor": {"delta": EMPTY, "deferrable": False, "end_from_trigger": False},
+    "sensors.time_delta.WaitSensor": {"time_to_wait": EMPTY, "deferrable": False},
+    "sensors.weekday.DayOfWeekSensor": {"week_day": EMPTY, "use_task_logical_date": False},
+    "triggers.file.FileTrigger": {"filepath": EMPTY, "recursive": False, "poke_interval": 5.0},
+    "triggers.file.FileDeleteTrigger": {"filepath": EMPTY, "poke_interval": 5.0},
+    "triggers.file.DirectoryFileDeleteTrigger": {"directory": EMPTY, "filename": EMPTY, "poke_interval": 5.0},
+    "triggers.temporal.TimeDeltaTrigger": {"delta": EMPTY, "end_from_trigger": False},
+    "hooks.filesystem.FSHook": {"fs_conn_id": "fs_default"},
+}  # fmt: skip
+
+#: The same of the names in `airflow.sdk` that are about partitions, assets and jobs elsewhere.
+SDK: dict[str, dict[str, Any]] = {
+    "AllowedKeyMapper": {"allowed_keys": EMPTY, "max_downstream_keys": None},
+    "AssetWatcher": {"name": EMPTY, "trigger": EMPTY},
+    "ChainMapper": {"mapper0": EMPTY, "mapper1": EMPTY, "max_downstream_keys": None},
+    "CronPartitionTimetable": {
+        "cron": EMPTY, "timezone": EMPTY, "run_offset": None, "run_immediately": False, "key_format": "%Y-%m-%dT%H:%M:%S",
+    },
+    "FanOutMapper": {"upstream_mapper": EMPTY, "window": EMPTY, "downstream_mapper": None, "max_downstream_keys": None},
+    "FixedKeyMapper": {"downstream_key": EMPTY, "max_downstream_keys": None},
+    "Metadata": {"asset": EMPTY, "alias": None},
+    "MinimumCount": {"n": EMPTY},
+    "ProductMapper": {"mapper0": EMPTY, "mapper1": EMPTY, "delimiter": "|", "max_downstream_keys": None},
+    "ResumableJobMixin": {"durable": True},
+    "SegmentWindow": {"segments": EMPTY},
+    "StartOfDayMapper": {"timezone": "UTC", "input_format": "%Y-%m-%dT%H:%M:%S", "output_format": None, "max_downstream_keys": None},
+    "WaitForAll": {},
+    "WeekWindow": {"direction": "forward"},
 }  # fmt: skip
 
 TEMPLATES: dict[str, tuple[list[str], list[str]]] = {
@@ -164,3 +237,32 @@ def test_the_names_of_airflows_base_classes_are_kept() -> None:
     assert issubclass(flowlet.BranchPythonOperator, flowlet.PythonOperator)
     assert issubclass(flowlet.ShortCircuitOperator, flowlet.PythonOperator)
     assert issubclass(flowlet.PythonSensor, flowlet.BaseSensorOperator)
+
+
+def taken(cls: type) -> dict[str, Any]:
+    """What a class takes, with what it hands on to its bases, and the defaults."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is BaseOperator or base is object or "__init__" not in vars(base):
+            continue
+        own = parameters(vars(base)["__init__"])
+        for parameter in own.values():
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                found.setdefault(parameter.name, parameter.default)
+        if all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in own.values()):
+            break
+    return found
+
+
+@pytest.mark.parametrize("path", PROVIDER)
+def test_the_standard_providers_classes_take_airflows_parameters(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    cls = names.find(f"airflow.providers.standard.{module}", name)
+    found = taken(cls)
+    assert {name: found.get(name, "absent") for name in PROVIDER[path]} == PROVIDER[path]
+
+
+@pytest.mark.parametrize("name", SDK)
+def test_the_sdks_classes_take_airflows_parameters(name: str) -> None:
+    found = taken(names.find("airflow.sdk", name))
+    assert {name: found.get(name, "absent") for name in SDK[name]} == SDK[name]
