@@ -22,8 +22,9 @@ def next_(args: argparse.Namespace) -> int:
     if args.json:
         render.json_(shapes)
         return exits.OK
+    partition = ("PARTITION",) if any("partition_key" in shape for shape in shapes) else ()
     render.table(
-        ("DUE", "LOGICAL DATE", "INTERVAL START", "INTERVAL END"),
+        ("DUE", "LOGICAL DATE", "INTERVAL START", "INTERVAL END", *partition),
         [(shape["due_at"], *list(shape.values())[1:]) for shape in shapes],
         empty=f"{dag.dag_id} is {_why_never(spec)}",
     )
@@ -40,13 +41,14 @@ def upcoming(spec: DagSpec, after: int, limit: int) -> list[dict[str, Any]]:
     shapes: list[dict[str, Any]] = []
     due = schedule.next_after(after)
     while due is not None and len(shapes) < limit:
-        interval = schedule.interval_of(due)
+        interval, partition = schedule.interval_of(due), schedule.timetable.partition_of(due)
         shapes.append(
             {
                 "due_at": reading.moment(due),
                 "logical_date": reading.moment(interval.logical_date),
                 "data_interval_start": reading.moment(interval.start),
                 "data_interval_end": reading.moment(interval.end),
+                **({} if partition is None else {"partition_key": partition[0]}),
             }
         )
         due = schedule.next_after(due)

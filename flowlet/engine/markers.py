@@ -93,4 +93,4 @@ def _rendered(text: str | None, run: ActiveRun, dag: Any) -> Any:
     from flowlet.worker.context import run_context
     from flowlet.worker.templates import templates_of
 
-    return templates_of(None, dag or DAG(run.dag_id)).render(text, run_context(facts_of(run)))
+    return templates_of(None, dag or DAG(run.dag_id)).render(text, run_context(facts_of(run, dag and dag.timetable)))

@@ -58,6 +58,15 @@ def test_the_form_of_the_key_is_told() -> None:
         CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset="x")  # type: ignore[arg-type]
 
 
+def test_flowlet_next_names_the_partitions() -> None:
+    from flowlet.cli.next import upcoming
+
+    dag = DAG("daily", schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", key_format="%Y-%m-%d"))
+    days = upcoming(dag.spec, at("2026-01-05T12:00"), 2)
+    assert [(day["due_at"][:13], day["partition_key"]) for day in days] == [("2026-01-06T00", "2026-01-06"), ("2026-01-07T00", "2026-01-07")]
+    assert "partition_key" not in upcoming(DAG("plain", schedule="@daily").spec, at("2026-01-05T12:00"), 1)[0]
+
+
 @pytest.mark.anyio
 async def test_a_scheduled_run_knows_its_partition_and_its_events_too() -> None:
     with DAG("daily", schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1), start_date=datetime(2026, 1, 5, tzinfo=UTC)) as dag:
@@ -108,7 +117,8 @@ def test_a_schedule_by_partitions_of_assets_keeps_its_mappers_in_the_spec() -> N
         dag = DAG("reading", schedule=schedule)
     again = timetable_from_spec(dag.timetable.to_spec())  # type: ignore[union-attr]  # it has one
     assert (again, again.next_after(0)) == (schedule, None)
-    assert again != PartitionedAssetTimetable(assets=ORDERS & RETURNS)
+    for other in ({}, {"default_partition_mapper": schedule.default_partition_mapper}, {"partition_mapper_config": schedule.partition_mapper_config}):
+        assert again != PartitionedAssetTimetable(assets=ORDERS & RETURNS, **other)  # type: ignore[arg-type]  # of either kind
 
 
 # -- mappers and windows ---------------------------------------------------------------------------------
