@@ -27,3 +27,7 @@ with DAG("i", schedule="7 7 * * *", start_date=S):
     ExternalTaskSensor(task_id="v", external_dag_id="a", execution_date_fn=lambda d: d)
 with DAG("k", schedule="0 2 29 2 *", start_date=S):
     ExternalTaskSensor(task_id="w", external_dag_id="a")
+with DAG("minutes", schedule="* * * * *", start_date=S):
+    ExternalTaskSensor(task_id="w", external_dag_id="weekly")
+with DAG("weekly", schedule="0 12 * * 4", start_date=S):
+    ExternalTaskSensor(task_id="w", external_dag_id="minutes")
