@@ -59,7 +59,7 @@ async def active_backfill(store: Store, dag_id: str) -> BackfillOnFile | None:
 
 async def _on_file(store: Store, row: Sequence[Any]) -> BackfillOnFile:
     dates = [Date(*date) for date in await store.fetch("dates_to_come", backfill=row[0])]
-    links: list[Any] = list(await store.fetch("active_runs_of_backfill", backfill=row[0]))
+    links: list[Any] = list(await store.fetch("runs_of_backfill", backfill=row[0]))
     return BackfillOnFile(row[0], plan_of(row), row[2], dates, links)
 
 

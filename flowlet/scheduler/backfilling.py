@@ -207,6 +207,8 @@ def _run_again(brain: Brain, backfill: Backfill, found: requests.Found, date: Da
 
 def _settle(backfill: Backfill, date: Date, reason: str | None, turn: Turn, run: ActiveRun | None = None) -> None:
     row, run_id = (None, None) if run is None else (run.id, run.run_id)
+    if run is not None:
+        backfill.links[run.id] = date.ordinal
     turn.moves.settle_backfill_date.append(SettleBackfillDate(backfill.id, date.ordinal, row, run_id, reason))
 
 
@@ -217,6 +219,7 @@ def turn_down(entry: Entry, run: ActiveRun, turn: Turn) -> None:
         return
     ordinal = next((move.ordinal for move in turn.moves.settle_backfill_date if move.run == run.id), None)
     if ordinal is not None:
+        del backfill.links[run.id]
         backfill.turned_down.append(Date(ordinal, run.logical_date, 0, 0, run.run_after))
 
 
@@ -230,11 +233,10 @@ def take_over(brain: Brain, entry: Entry, on_file: requests.BackfillOnFile | Non
         entry.backfill.links = dict(on_file.links)
 
 
-def relink(entry: Entry, run: ActiveRun) -> None:
-    """A run that was read from the file counts for the backfill that it belongs to."""
-    backfill = entry.backfill
-    ordinal = None if backfill is None else backfill.links.get(run.id)
-    if backfill is not None and ordinal is not None:
+def relink(backfill: Backfill, run: ActiveRun) -> None:
+    """A run that becomes active anew (read from the file, cleared) counts for the backfill that it belongs to."""
+    ordinal = backfill.links.get(run.id)
+    if ordinal is not None:
         run.backfill, run.ignores_past = backfill.id, ordinal == 1
 
 

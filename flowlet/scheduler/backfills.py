@@ -80,7 +80,7 @@ class Backfill:
         """Dates whose run the file did not take."""
         self.lane = Lane()
         self.links: dict[int, int] = {}
-        """Row of a run that was active at the start to the ordinal of its date."""
+        """Row of each of its runs to the ordinal of the run's date."""
         self.is_here = is_here
         """False in an engine without schedules that found it on file: it waits for another."""
         self.on_over: list[Any] = []

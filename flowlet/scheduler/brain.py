@@ -159,6 +159,8 @@ class Brain:
 
     def adopt(self, entry: Entry, run: ActiveRun, past: Iterable[Known] = ()) -> None:
         """The run is active from now on."""
+        if entry.backfill is not None:
+            backfilling.relink(entry.backfill, run)
         entry.take(run)
         run.limit = Limit(f"max_active_tasks of the run {run.run_id}", entry.spec.max_active_tasks)
         run.gate = None if self.unlimited else entry.gate

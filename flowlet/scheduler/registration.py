@@ -108,7 +108,6 @@ def _recover(
     brain: Brain, entry: Entry, run_row: Any, task_rows: Any, lengths: Mapping[int, int], turn: Turn
 ) -> None:
     run = run_from_rows(entry.spec, run_row, task_rows, lengths)
-    backfilling.relink(entry, run)
     brain.adopt(entry, run)
     editing.fit(run, turn)
     for ti in go_on(brain, entry, run, turn) if brain.executing and run.state == RUNNING else ():

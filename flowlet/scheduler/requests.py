@@ -66,7 +66,7 @@ class BackfillOnFile(NamedTuple):
     dates: list[Date]
     """Those that have not had their turn."""
     links: Sequence[tuple[int, int]]
-    """Row of each of its active runs, and the ordinal of the run's date."""
+    """Row of each of its runs, and the ordinal of the run's date."""
 
 
 class Register(NamedTuple):

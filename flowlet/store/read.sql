@@ -391,9 +391,6 @@ FROM backfill_date
 WHERE backfill = :backfill AND run IS NULL AND reason IS NULL
 ORDER BY ordinal;
 
--- name: active_runs_of_backfill
+-- name: runs_of_backfill
 -- (row of the run, ordinal of its date).
-SELECT date.run, date.ordinal
-FROM backfill_date AS date
-CROSS JOIN run ON run.id = date.run
-WHERE date.backfill = :backfill AND run.state IN ('queued', 'running');
+SELECT run, ordinal FROM backfill_date WHERE backfill = :backfill AND run IS NOT NULL;

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flowlet.engine import backfill_rows
 from flowlet.engine.backfills import Backfilling
 from flowlet.errors import BackfillError, RunExists
+from flowlet.runs.clearing import Which
 from flowlet.runs.moves import Moves
 from flowlet.runs.turn import Turn
 from flowlet.scheduler import requests
@@ -110,10 +111,10 @@ class Filling(World):
 
 
 def no_backfill_exceeds_its_limit(world: World, _turn: Turn) -> None:
-    """Counted from the file, also while runs wait in the queue; and the DAG's own runs have their limit for themselves."""
+    """Counted from the file; and the DAG's own runs have their limit for themselves."""
     for count, most in world.file.select(
         "SELECT count(*), max_active_runs FROM backfill JOIN backfill_date AS date ON date.backfill = backfill.id"
-        " JOIN run ON run.id = date.run WHERE run.state IN ('queued', 'running') AND backfill.state IN ('running', 'paused')"
+        " JOIN run ON run.id = date.run WHERE run.state = 'running' AND backfill.state IN ('running', 'paused')"
         " GROUP BY backfill.id"
     ):
         assert count <= most
@@ -251,12 +252,21 @@ class Life:
             world.pass_time()
         elif what < 0.7:
             self.manual(rng.choice(self.wanted))
+        elif what < 0.73:
+            self.clear_one()
         elif what < 0.8:
             world.ask(requests.Pause("dag", rng.random() < 0.5))
         elif what < 0.9:
             self.ask_of_backfill(rng.choice((requests.PauseBackfill, requests.UnpauseBackfill)))
         else:
             world.turn()
+
+    def clear_one(self) -> None:
+        """Some run starts anew, as somebody wants it to."""
+        ids = self.world.file.select("SELECT run_id FROM run ORDER BY id")
+        if ids:
+            found = drive(Desk(self.world).find_run("dag", self.rng.choice(ids)[0]))
+            self.world.ask(requests.Clear([found], Which()))
 
     def ask_of_backfill(self, kind: Any) -> None:
         """It may have ended by then."""
