@@ -42,6 +42,13 @@ class Values(Kept):
         )
         return rows[0][0] if rows else None
 
+    def get_before(self, dag_id: str, logical_date: int, task_id: str, map_index: int, key: str) -> str | None:
+        """The newest value of the runs with this logical date or an earlier one, as the file has it."""
+        rows = self._store.fetch_now(
+            "xcom_before", dag_id=dag_id, logical_date=logical_date, task_id=task_id, map_index=map_index, key=key
+        )
+        return rows[0][0] if rows else None
+
     def get_mapped(self, dag_id: str, run_id: str, task_id: str, key: str) -> list[tuple[int, str]]:
         """(map_index, value) of every instance of a task that pushed."""
         instances = self._active_instances(dag_id, run_id, task_id)

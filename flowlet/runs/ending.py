@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowlet.runs.instances import ActiveRun
 from flowlet.runs.moves import EndRun
-from flowlet.runs.states import FAILED, RUNNING, SUCCESS, TERMINAL, UPSTREAM_FAILED
+from flowlet.runs.states import FAILED, QUEUED, RUNNING, SUCCESS, TERMINAL, UPSTREAM_FAILED
 
 if TYPE_CHECKING:
     from flowlet.runs.turn import Turn
@@ -19,6 +19,8 @@ def close_if_over(run: ActiveRun, turn: Turn) -> None:
         return
     if run.unfinished == 0:
         end_run(run, *verdict(run), turn)
+    elif run.released == 0 and run.past_waiting and run.is_alone and not _may_the_past_move(run):
+        end_run(run, FAILED, f"deadlock: {_some([ti.key for ti in run.past_waiting])} waits for the run before, which has ended", turn)
     elif run.released == 0 and not run.past_waiting:
         stuck = [ti.key for ti in run.instances if ti.state not in TERMINAL]
         end_run(run, FAILED, f"deadlock: {_some(stuck)} can never start", turn)
@@ -28,6 +30,10 @@ def verdict(run: ActiveRun) -> tuple[str, str | None]:
     """What its leaves make of a run of which all has ended, and why."""
     bad = [ti.key for ti in run.leaves() if ti.state in (FAILED, UPSTREAM_FAILED)]
     return (FAILED, f"failed: {_some(bad)}") if bad else (SUCCESS, None)
+
+
+def _may_the_past_move(run: ActiveRun) -> bool:
+    return isinstance(run.past, ActiveRun) and run.past.state in (QUEUED, RUNNING)
 
 
 def end_run(run: ActiveRun, state: str, reason: str | None, turn: Turn) -> None:

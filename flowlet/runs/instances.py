@@ -99,8 +99,8 @@ class ActiveRun:
 
     __slots__ = (
         "__weakref__", "backfill", "conf", "dag_id", "due_at", "ended_at", "facts", "first_task_id", "followers", "gate", "gone", "held", "id", "ignores_past",
-        "interval_end", "interval_start", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at", "reason", "recalled",
-        "released", "resizing", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
+        "interval_end", "interval_start", "is_alone", "is_expanded", "limit", "logical_date", "on_over", "operators", "past", "past_date", "past_waiting", "queued_at",
+        "reason", "recalled", "released", "resizing", "run_after", "run_id", "run_type", "saved", "shown", "spec", "started_at", "state",
         "task_limits", "tasks", "times_out_at", "unfinished",
     )  # fmt: skip
 
@@ -153,6 +153,8 @@ class ActiveRun:
         """Its logical date."""
         self.ignores_past = False
         """It looks at no run before it: the first of a backfill."""
+        self.is_alone = False
+        """No other run is to come that could let it go on: dag.test()."""
         self.backfill: int | None = None
         """The backfill that it was made for, or adopted by, if that is going on."""
         self.past_waiting: set[TaskInstance] = set()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowlet.clock import iso
 from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
 from flowlet.runs import plan
+from flowlet.runs.ending import close_if_over
 from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
 from flowlet.runs.states import (
@@ -163,7 +164,7 @@ class Brain:
             backfilling.relink(entry.backfill, run)
         entry.take(run)
         run.limit = Limit(f"max_active_tasks of the run {run.run_id}", entry.spec.max_active_tasks)
-        run.gate = None if self.unlimited else entry.gate
+        run.gate, run.is_alone = (None, True) if self.unlimited else (entry.gate, False)
         run.operators = entry.operators
         if entry.has_past:
             entry.past.learn(past)
@@ -214,6 +215,8 @@ class Brain:
             entry.closing[run.run_id] = run
             entry.remember(run)
             self._pause_after_failures(entry, run, turn)
+            for follower in run.followers if self.unlimited else ():
+                close_if_over(follower, turn)
             self._use_room(entry, turn)
 
     def _use_room(self, entry: Entry, turn: Turn) -> None:

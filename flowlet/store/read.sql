@@ -106,6 +106,11 @@ WHERE dag_id = :dag_id
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: last_moment
+-- When the last thing happened to the latest runs; NULL if there were none.
+SELECT max(max(queued_at, coalesce(started_at, queued_at), coalesce(ended_at, queued_at)))
+FROM (SELECT queued_at, started_at, ended_at FROM run ORDER BY id DESC LIMIT 100);
+
 -- name: last_runs_of_all
 SELECT
     id, dag_id, run_id, run_type, state, logical_date, interval_start, interval_end, run_after, due_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import spellings
@@ -254,7 +255,7 @@ class RuntimeTaskInstance(Looks):
         task_ids: str | Iterable[str] | None = None,
         dag_id: str | None = None,
         key: str = RETURN_KEY,
-        include_prior_dates: bool = False,  # noqa: ARG002  Airflow's; see below
+        include_prior_dates: bool = False,
         *,
         map_indexes: int | Iterable[int] | None = None,
         default: Any = None,
@@ -264,22 +265,30 @@ class RuntimeTaskInstance(Looks):
 
         Without `task_ids` it is the task's own. Of a mapped task without `map_indexes` all values, as a list;
         the value alone where there is only one. `default` stands for what was not pushed, None in a list
-        of several tasks (Airflow: sdk/execution_time/task_runner.py `xcom_pull`). Values of earlier runs
-        (`include_prior_dates`) are not looked for.
+        of several tasks (Airflow: sdk/execution_time/task_runner.py `xcom_pull`). With `include_prior_dates` the
+        newest value of the runs with earlier logical dates stands for what this run has not (Airflow 3 gives all
+        of them in a list where no map index is given; here as with one, and as in Airflow 2: models/xcom.py).
         """
+        prior = include_prior_dates
         if map_indexes is not None:
-            return self._pull_indexes(task_ids, map_indexes, dag_id, run_id, key, default)
+            return self._pull_indexes(task_ids, map_indexes, dag_id, run_id, key, default, prior=prior)
         if type(task_ids) is str:
-            return self._pull(task_ids, key, dag_id, run_id, default)
+            return self._pull(task_ids, key, dag_id, run_id, default, prior=prior)
         if task_ids is None:
-            return self._pull(self.task.task_id, key, dag_id, run_id, default)
+            return self._pull(self.task.task_id, key, dag_id, run_id, default, prior=prior)
         found: list[Any] = []
         for task_id in task_ids:
-            value = self._pull(task_id, key, dag_id, run_id, None)
+            value = self._pull(task_id, key, dag_id, run_id, None, prior=prior)
             found.extend(value) if type(value) is _Mapped else found.append(value)
         return found
 
-    def _pull(self, task_id: str, key: str, dag_id: str | None, run_id: str | None, default: Any) -> Any:
+    def _pull(self, task_id: str, key: str, dag_id: str | None, run_id: str | None, default: Any, *, prior: bool = False) -> Any:
+        if not prior:
+            return self._pull_here(task_id, key, dag_id, run_id, default)
+        found = self._pull_here(task_id, key, dag_id, run_id, _NOTHING)
+        return self._pull_prior(task_id, -1, key, dag_id, default) if found is _NOTHING else found
+
+    def _pull_here(self, task_id: str, key: str, dag_id: str | None, run_id: str | None, default: Any) -> Any:
         work = self._work
         run = work.run
         if task_id == work.task.task_id and run_id in (None, run.run_id) and dag_id in (None, run.dag_id):
@@ -293,6 +302,13 @@ class RuntimeTaskInstance(Looks):
             return default
         found = _Mapped(values.decode(text, self._types) for _, text in mapped)
         return found[0] if len(found) == 1 else found
+
+    def _pull_prior(self, task_id: str, map_index: int, key: str, dag_id: str | None, default: Any) -> Any:
+        """The newest value up to this run's date."""
+        run, look = self._work.run, getattr(self._work.xcoms, "get_before", None)
+        date = run.run_after if run.logical_date is None else run.logical_date
+        text = None if look is None else look(dag_id or run.dag_id, date, task_id, map_index, key)
+        return default if text is None else values.decode(text, self._types)
 
     def pull_mapped(self, operator: BaseOperator, key: str = RETURN_KEY) -> Any:
         """What a mapped task pushed: the list of all that its instances did, in order of their index.
@@ -320,14 +336,19 @@ class RuntimeTaskInstance(Looks):
         run_id: str | None,
         key: str,
         default: Any,
+        *,
+        prior: bool,
     ) -> Any:
         ids = [task_ids or self.task_id] if task_ids is None or isinstance(task_ids, str) else list(task_ids)
         indexes = [map_indexes] if isinstance(map_indexes, int) else list(map_indexes)
         dag_id, run_id = dag_id or self.dag_id, run_id or self.run_id
-        texts = [
-            self._work.xcoms.get(dag_id, run_id, task_id, index, key) for task_id in ids for index in indexes
-        ]
-        found = [default if text is None else values.decode(text, self._types) for text in texts]
+        found = []
+        for task_id, index in product(ids, indexes):
+            text = self._work.xcoms.get(dag_id, run_id, task_id, index, key)
+            if text is not None:
+                found.append(values.decode(text, self._types))
+            else:
+                found.append(self._pull_prior(task_id, index, key, dag_id, default) if prior else default)
         one = isinstance(task_ids, (str, type(None))) and isinstance(map_indexes, int)
         return found[0] if one else found
 
@@ -345,6 +366,9 @@ class RuntimeTaskInstance(Looks):
     def __repr__(self) -> str:
         index = f"[{self.map_index}]" if self.is_mapped else ""
         return f"<TaskInstance: {self.dag_id}.{self.task_id}{index} {self.run_id} try {self.try_number}>"
+
+
+_NOTHING: Any = object()
 
 
 class _Mapped(list[Any]):

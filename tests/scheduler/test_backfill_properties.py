@@ -266,7 +266,7 @@ class Life:
         ids = self.world.file.select("SELECT run_id FROM run ORDER BY id")
         if ids:
             found = drive(Desk(self.world).find_run("dag", self.rng.choice(ids)[0]))
-            self.world.ask(requests.Clear([found], Which()))
+            self.world.ask(requests.Clear("dag", [(found, Which())]))
 
     def ask_of_backfill(self, kind: Any) -> None:
         """It may have ended by then."""

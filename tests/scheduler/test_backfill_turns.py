@@ -67,7 +67,7 @@ def test_a_queued_run_of_a_cancelled_backfill_fails_and_a_running_one_counts_for
     world.end(world.works[0], succeeded())
     world.asked.append(requests.Pause("dag", True))
     world.turn()
-    world.ask(requests.Clear([drive(Desk(world).find_run("dag", ended.run_id))], Which()))
+    world.ask(requests.Clear("dag", [(drive(Desk(world).find_run("dag", ended.run_id)), Which())]))
     (queued,) = [run for run in world.active() if run.state == "queued"]
     entry = world.brain.entries["dag"]
     assert (queued.run_id, entry.lane.active) == (ended.run_id, 0)

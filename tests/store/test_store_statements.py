@@ -15,7 +15,7 @@ FILES = ("write.sql", "read.sql", "fitness.sql", "prune.sql", "check.sql")
 STATEMENTS = [(f"{file}:{name}", sql) for file in FILES for name, sql in load(file).items()]
 
 #: They give a summary of everything, or are asked once, at start or by a person.
-LOOKS_AT_ALL = {"dags", "newest_logical_dates", "pools", "owner", "run_counts", "last_runs_of_all", "last_events", "last_backfills"}
+LOOKS_AT_ALL = {"dags", "newest_logical_dates", "pools", "owner", "run_counts", "last_runs_of_all", "last_events", "last_backfills", "last_moment"}
 
 
 @pytest.fixture(scope="module")
