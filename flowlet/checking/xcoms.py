@@ -9,7 +9,7 @@ from flowlet.authoring.context import RETURN_KEY
 from flowlet.authoring.dag import DAG
 from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.xcom_arg import iter_resolvables
-from flowlet.checking.fields import template_values
+from flowlet.checking.fields import template_values, texts_in
 from flowlet.checking.findings import ERROR, Finding, about_task
 from flowlet.checking.trees import function_tree, own_nodes
 from flowlet.operators.bash import BashOperator
@@ -52,7 +52,7 @@ def may_push(giver: BaseOperator, key: str) -> bool:
     """False only if nothing of it can push this key: what it returns has it not, and it has no context to push with."""
     if key == RETURN_KEY or giver.is_mapped:
         return True
-    if giver._pre_execute_hook is not None or giver._post_execute_hook is not None or _callbacks(giver):
+    if giver._pre_execute_hook is not None or giver._post_execute_hook is not None or _callbacks(giver) or _pushes_in_templates(giver):
         return True
     if type(giver) in {BashOperator, EmptyOperator}:
         return giver.multiple_outputs
@@ -77,6 +77,14 @@ def _returned_keys(tree: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str] | N
                     return None
                 keys.add(str(name.value))
     return keys
+
+
+def _pushes_in_templates(giver: BaseOperator) -> bool:
+    """`{{ ti.xcom_push(...) }}` in a field: rendering it pushes. A file, or a macro of the user's, may do so, too."""
+    texts = [text for _, value in template_values(giver) for text in texts_in(value)]
+    if any("xcom_push" in text or text.endswith(tuple(giver.template_ext)) for text in texts):
+        return True
+    return bool(giver.dag.user_defined_macros) and any("{" in text for text in texts)
 
 
 def _callbacks(giver: BaseOperator) -> bool:
