@@ -251,3 +251,18 @@ def test_all_runs_of_a_request_are_cleared_or_none() -> None:
     assert set(world.file.runs().values()) == {"success"}
     assert len(world.clear("d", "one", "two", task_ids=("c",))) == 2
     assert set(world.file.runs().values()) == {"running"}
+
+
+def test_what_is_surplus_stays_removed_across_a_crash() -> None:
+    world = World(laws=LAWS)
+    world.add(dag_of("d", a_task("source"), a_task("mapped", 0, mapping=(["xcom", 0],)), a_task("after", 1)))
+    world.trigger("d", "r")
+    world.finish(lambda _: succeeded(length=3))
+    world.clear("d", "r")
+    (work,) = world.works
+    world.end(work, succeeded(length=1))
+    world.turn()
+    world.crash()
+    assert [world.file.states()["d", "r", f"mapped[{index}]"] for index in range(3)] == ["running", "removed", "removed"]
+    world.finish(succeeded)
+    assert world.file.runs() == {("d", "r"): "success"}
