@@ -82,6 +82,8 @@ def _close_mapped(group: TaskGroup, over: ExpandInput) -> None:
     for task in group.iter_tasks():
         if task.is_mapped:
             raise task._refuse("a mapped task cannot stand in a mapped group")
+        if task.trigger_rule == "always" and any(True for _ in over.iter_references()):
+            raise task._refuse("in a group that is mapped over what a task returns the trigger_rule cannot be 'always'")
     outer = group.parent_group
     while outer is not None:
         if outer.mapped_over is not None:

@@ -235,6 +235,18 @@ def test_an_instance_is_called_by_its_template_also_when_it_fails() -> None:
     assert result["map_labels"] == {"named[0]": "number 1", "named[1]": "number 2"}
 
 
+def test_a_group_that_is_mapped_over_a_task_has_no_place_for_always() -> None:
+    """Source: Airflow's taskgroup.py, MappedTaskGroup."""
+
+    @task_group
+    def each(x: int) -> None:
+        same.override(trigger_rule="always")(x)
+
+    with pytest.raises(DagError, match="the trigger_rule cannot be 'always'"):
+        dag_of(lambda: each.expand(x=numbers()))
+    assert ran(dag_of(lambda: each.expand(x=[1])))["tasks"] == {"each.same[0]": "success"}
+
+
 def test_a_name_that_cannot_be_rendered_fails_an_instance_that_succeeded_and_hides_no_failure() -> None:
     """Source: Airflow's task_runner.py `run`."""
 

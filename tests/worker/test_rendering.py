@@ -171,6 +171,7 @@ def test_a_native_text_is_read_as_a_literal_also_where_nothing_is_filled_in(
 def test_the_newline_at_the_end_of_a_text_is_taken_away_as_jinja_does(rendered: Callable[..., Any]) -> None:
     assert rendered("one\r\ntwo\n") == "one\ntwo"
     assert rendered("one\n\n") == "one\n"
+    assert rendered("one\r\ntwo") == "one\ntwo"
 
 
 def test_a_file_is_found_by_its_ending_in_the_search_path(
