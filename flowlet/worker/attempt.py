@@ -208,6 +208,7 @@ class Attempt:
         if self.stop is not None and not self.over:
             return self._final(self.stopped())
         task = ti.task
+        self._check_what_others_need(result)
         if result is not None and task.do_xcom_push and not ti.has_decided:
             if task.multiple_outputs:
                 for key, value in as_mapping(result).items():
@@ -217,12 +218,18 @@ class Attempt:
             from flowlet.worker.assets import record
 
             record(task, ti, self.work.run, self.context["outlet_events"])
-        if self.work.map_index >= 0 and task.map_index_template:
-            self._label(task.map_index_template)  # one that cannot be rendered fails the task, as in Airflow
         outcome = Outcome("succeeded", tuple(ti._pushed.items()), ti._skips)
         if self.work.task.is_map_source:
             outcome.length = self._length(result)
         return self._leave(outcome)
+
+    def _check_what_others_need(self, result: Any) -> None:
+        """A name that cannot be rendered, or nothing to map over, fails the task before it leaves a value, as in Airflow."""
+        if self.work.map_index >= 0:
+            if self.work.task.map_index_template:
+                self._label(self.work.task.map_index_template)
+        elif self.work.task.is_map_source:
+            self._length(result)
 
     def _length(self, result: Any) -> int:
         """How many items others are mapped over; a mapped instance counts as one, if it returned anything."""

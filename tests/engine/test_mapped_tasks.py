@@ -251,12 +251,20 @@ def test_a_name_that_cannot_be_rendered_fails_an_instance_that_succeeded_and_hid
     """Source: Airflow's task_runner.py `run`."""
 
     @task(map_index_template="{{ nowhere }}")
-    def named(x: int) -> None:
+    def named(x: int) -> int:
         if x == 2:
             raise ValueError("two")
+        return x
 
     result = ran(dag_of(lambda: named.expand(x=[1, 2])))
     assert result["errors"] == {"named[0]": ["UndefinedError"], "named[1]": ["ValueError"]}
+    assert result["xcoms"] == {}
+
+
+def test_a_source_that_returns_nothing_to_map_over_leaves_no_value() -> None:
+    """Source: Airflow's task_runner.py `_push_xcom_if_needed`."""
+    result = ran(dag_of(lambda: add.expand(x=same(5))))
+    assert (result["tasks"]["same"], result["xcoms"]) == ("failed", {})
 
 
 def test_arguments_of_all_operators_go_to_partial() -> None:
