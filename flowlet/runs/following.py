@@ -85,7 +85,7 @@ def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     if ti.spec.guards and _ends_by_setup(ti, ended, turn):
         return None
     verdict = RULES[ti.spec.trigger_rule](ti) if ti.total else _RUN
-    if verdict is _WAIT:
+    if verdict is _WAIT or (verdict is _SKIP and _delays_skip(ti)):
         return None
     if verdict is not _RUN:
         settle(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, turn)
@@ -96,6 +96,14 @@ def _decide(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> None:
     elif not ((ti.spec.guards or ti.spec.scope) and _is_held(ti)) and _release(ti, turn):
         ended.append(ti)
     return None
+
+
+def _delays_skip(ti: TaskInstance) -> bool:
+    """It wants not to be skipped before depends_on_past would let it go (Airflow: trigger_rule_dep.py, PAST_DEPENDS_MET)."""
+    if not ti.spec.wait_for_past_depends_before_skipping or past_is_met(ti) is None:
+        return False
+    ti.run.past_waiting.add(ti)
+    return True
 
 
 def _is_beyond(ti: TaskInstance) -> bool:
@@ -115,6 +123,8 @@ def _ends_by_setup(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -> b
     broken = UPSTREAM_FAILED if states & {FAILED, UPSTREAM_FAILED} else SKIPPED if SKIPPED in states else None
     if broken is None:
         return False
+    if broken == SKIPPED and _delays_skip(ti):
+        return True
     setup = next(guard for guard in guards if guard.state in TERMINAL and guard.state != SUCCESS)
     settle(ti, broken, f"its setup {setup.key} is {setup.state}", turn)
     ended.append(ti)
@@ -173,6 +183,9 @@ def _expand_if_let_go(ti: TaskInstance, ended: list[TaskInstance], turn: Turn) -
     if ti.spec.guards and _ends_by_setup(ti, ended, turn):
         return ()
     verdict, broken = _verdict_as_one(ti), broken_source(ti)
+    skips = verdict is _SKIP or (broken is not None and broken[0] == SKIPPED)
+    if skips and verdict is not Verdict.FAIL and _delays_skip(ti):
+        return ()
     if verdict is Verdict.FAIL or (verdict is _SKIP and broken is None):
         return _end_as_one(ti, SKIPPED if verdict is _SKIP else UPSTREAM_FAILED, None, ended, turn)
     if broken is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from flowlet.runs.instances import ActiveRun, TaskInstance
 from flowlet.runs.rules import RULES, Verdict
 from flowlet.runs.states import TASK_MOVES, TERMINAL, TaskState
 from flowlet.runs.turn import Turn
+from flowlet.runs.why import why
 
 START = 1_767_225_600_000_000
 
@@ -226,3 +228,20 @@ def test_depends_on_past_waits_for_the_same_task_of_the_run_before() -> None:
     turn = Turn(START + 10)
     plan.succeed(first.run.tasks[0], (), (), turn)
     assert second.run.tasks[0] in turn.ready
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_skip_may_be_delayed_until_the_past_would_let_the_task_go(waits: bool) -> None:
+    spec = chain_of(2, depends_on_past=True, wait_for_past_depends_before_skipping=waits)
+    spec.tasks[0].depends_on_past = False
+    first, second = Play(spec, 0), Play(spec, 0)
+    second.run.past = first.run
+    first.run.followers.append(second.run)
+    first.step(lambda turn: plan.begin(first.run, turn))
+    second.step(lambda turn: plan.begin(second.run, turn))
+    plan.skip(second.run.tasks[0], None, (), Turn(START + 10))
+    assert (second.run.tasks[1].state, second.run.state) == (("none", "running") if waits else ("skipped", "success"))
+    if waits:
+        assert why(second.run.tasks[1]) == "depends_on_past: t1 is none in the previous run"
+    plan.skip(first.run.tasks[0], None, (), Turn(START + 20))
+    assert (first.run.tasks[1].state, second.run.tasks[1].state, second.run.state) == ("skipped", "skipped", "success")
