@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.authoring.calls import determine_kwargs
 from flowlet.errors import FlowletError, SkipTask
+from flowlet.operators.deferring import DEFERRABLE
 from flowlet.operators.empty import EmptyOperator
 from flowlet.operators.sensor import BaseSensorOperator
 
@@ -25,7 +26,8 @@ class ExternalTaskSensor(BaseSensorOperator):
     It is met when all of them are in one of `allowed_states` (success). One in `failed_states` fails the
     sensor (or skips it, with soft_fail), one in `skipped_states` skips it; without those a failure there is
     waited upon until the timeout. `check_existence`: fail at once if there is no such DAG or task. Runs
-    without a logical date are never matched. `deferrable` is accepted and needs nothing here.
+    without a logical date are never matched. `deferrable`: it is `deferred` from look to look, and takes no
+    slot of its pool and of its run meanwhile.
     """
 
     template_fields: ClassVar[Sequence[str]] = (
@@ -46,7 +48,7 @@ class ExternalTaskSensor(BaseSensorOperator):
         execution_delta: timedelta | None = None,
         execution_date_fn: Callable[..., Any] | None = None,
         check_existence: bool = False,
-        deferrable: bool = False,
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +70,13 @@ class ExternalTaskSensor(BaseSensorOperator):
         self.execution_date_fn = execution_date_fn
         self.check_existence = check_existence
         self.deferrable = deferrable
+
+    @property
+    def defers_between_looks(self) -> bool:  # type: ignore[override]  # the same for all of a class but here
+        return self.deferrable
+
+    async def look_again(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002  which moment it was
+        return await self.aexecute(context)
 
     async def poke(self, context: Context) -> bool:
         runs, dates = context["ti"].runs, self._dates(context)

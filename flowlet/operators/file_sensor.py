@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowlet.operators.deferring import DEFERRABLE
 from flowlet.operators.sensor import BaseSensorOperator
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class FileSensor(BaseSensorOperator):
 
     A relative path starts at the folder that the connection `fs_conn_id` names (`path` in its extra; "/"
     for `fs_default` where nobody set it, as in Airflow). `**` in a pattern needs `recursive`.
-    `deferrable` and `start_from_trigger` are accepted and need nothing here: waiting takes no slot.
+    `deferrable`: it is `deferred` from look to look, and takes no slot of its pool and of its run meanwhile.
+    `start_from_trigger` is accepted and needs nothing here.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("filepath", "fs_conn_id")
@@ -31,7 +33,7 @@ class FileSensor(BaseSensorOperator):
         filepath: str | os.PathLike[str],
         fs_conn_id: str = _DEFAULT_CONNECTION,
         recursive: bool = False,
-        deferrable: bool = False,
+        deferrable: bool = DEFERRABLE,
         start_from_trigger: bool = False,
         trigger_kwargs: dict[str, Any] | None = None,  # noqa: ARG002  as said above
         **kwargs: Any,
@@ -42,6 +44,10 @@ class FileSensor(BaseSensorOperator):
         self.recursive = recursive
         self.deferrable = deferrable
         self.start_from_trigger = start_from_trigger
+
+    @property
+    def defers_between_looks(self) -> bool:  # type: ignore[override]  # the same for all of a class but here
+        return self.deferrable
 
     def poke(self, context: Context) -> bool:
         from glob import iglob

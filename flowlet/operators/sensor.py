@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from flowlet.authoring.arguments import TaskArguments
     from flowlet.authoring.context import Context
+    from flowlet.authoring.triggers import TaskDeferred
 
 WEEK = 7 * 24 * 3600.0
 
@@ -75,6 +76,8 @@ class BaseSensorOperator(BaseOperator):
     poke_interval: float = 60.0
     timeout: float = WEEK
     mode: str = "poke"
+    defers_between_looks: bool = False
+    """Whether it is `deferred` until its next look."""
     soft_fail: bool = False
     never_fail: bool = False
     silent_fail: bool = False
@@ -191,7 +194,7 @@ class BaseSensorOperator(BaseOperator):
 
     def _after_wait(self, error: Exception) -> Exception:
         """What an error of the wait, or of going on after it, comes to (Airflow: `BaseSensorOperator.resume_execution`)."""
-        if isinstance(error, SkipTask):
+        if isinstance(error, (SkipTask, PokeAgain)):
             return error
         end = SensorTimeout(str(error)) if isinstance(error, TaskDeferralTimeout) else error
         rule = "soft_fail" if self.soft_fail and isinstance(end, FlowletError) else "never_fail" if self.never_fail else None
@@ -202,6 +205,10 @@ class BaseSensorOperator(BaseOperator):
         if self.soft_fail and isinstance(error, _FINAL):
             return "soft_fail"
         return "never_fail" if self.never_fail else None
+
+    def look_again(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002  which moment it was
+        """How it goes on if it was deferred until its next look."""
+        return self.execute(context)
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -217,10 +224,16 @@ class BaseSensorOperator(BaseOperator):
         wait = self._backed_off(started_at, now, pokes) if self.exponential_backoff else self.poke_interval
         return min(now + round(max(wait, _SHORTEST) * SECOND), deadline)
 
+    def until_next_look(self, moment: int) -> TaskDeferred:
+        """The wish to be deferred until then."""
+        from flowlet.operators.triggers import until
+
+        return until(moment, method_name="look_again")
+
     def _backed_off(self, started_at: int, now: int, pokes: int) -> float:
         """A rescheduled sensor does not remember its looks: their number follows from the time gone by."""
         key = f"{self.dag_id}#{self.task_id}#{started_at}"
-        if self.reschedule:
+        if self.reschedule or self.defers_between_looks:
             pokes = backoff.looks_within((now - started_at) / SECOND, self.poke_interval, key)
         wait = backoff.wait_after(pokes, self.poke_interval, key)
         return min(wait, self.max_wait) if self.max_wait else wait

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowlet.clock import to_micros
 from flowlet.errors import FlowletError
+from flowlet.operators.deferring import DEFERRABLE
 from flowlet.operators.moments import as_moment, at_time
 from flowlet.operators.sensor import BaseSensorOperator
 from flowlet.operators.triggers import DateTimeTrigger
@@ -29,7 +30,7 @@ class MomentSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        deferrable: bool = False,
+        deferrable: bool = DEFERRABLE,
         end_from_trigger: bool = False,
         start_from_trigger: bool = False,
         trigger_kwargs: dict[str, Any] | None = None,  # noqa: ARG002  Airflow's, see above

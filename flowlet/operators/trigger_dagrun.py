@@ -11,10 +11,12 @@ from flowlet.authoring.operator import BaseOperator
 from flowlet.authoring.params import NOTSET
 from flowlet.clock import SECOND
 from flowlet.errors import FlowletError, PokeAgain, RunExists, SkipTask
+from flowlet.operators.deferring import DEFERRABLE
 from flowlet.operators.moments import as_moment
 
 if TYPE_CHECKING:
     from flowlet.authoring.context import Context
+    from flowlet.authoring.triggers import TaskDeferred
 
 RUN_KEY = "trigger_run_id"
 """The XCom that holds the id of the run that was made."""
@@ -27,7 +29,8 @@ class TriggerDagRunOperator(BaseOperator):
     else it fails the task, or skips it with `skip_when_already_exists`. With
     `wait_for_completion` it looks each `poke_interval` seconds whether the run has ended: in one of
     `allowed_states` (success) it succeeds, in one of `failed_states` (failed) it fails; the wait takes no thread.
-    `deferrable`, `note` and `openlineage_inject_parent_info` are accepted and need nothing here.
+    `deferrable`: it is `deferred` from look to look, and takes no slot of its pool and of its run meanwhile.
+    `note` and `openlineage_inject_parent_info` are accepted and need nothing here.
     """
 
     template_fields: ClassVar[Sequence[str]] = (
@@ -56,7 +59,7 @@ class TriggerDagRunOperator(BaseOperator):
         skip_when_already_exists: bool = False,
         fail_when_dag_is_paused: bool = False,
         note: str | None = None,
-        deferrable: bool = False,
+        deferrable: bool = DEFERRABLE,
         openlineage_inject_parent_info: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -90,6 +93,22 @@ class TriggerDagRunOperator(BaseOperator):
             self._made = await self._trigger(context)
         if self.wait_for_completion:
             await self._look(self._made, context)
+
+    @property
+    def defers_between_looks(self) -> bool:
+        """Whether it is `deferred` until its next look."""
+        return self.deferrable
+
+    def until_next_look(self, moment: int) -> TaskDeferred:
+        """The wish to be deferred until then; which run it waits for goes with it."""
+        from flowlet.operators.triggers import until
+
+        return until(moment, method_name="look_again", made=self._made)
+
+    async def look_again(self, context: Context, made: str, event: Any = None) -> None:  # noqa: ARG002  which moment it was
+        """How it goes on after that."""
+        self._made = made
+        await self.aexecute(context)
 
     async def _trigger(self, context: Context) -> str:
         ti = context["ti"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flowlet.authoring.triggers import BaseEventTrigger, BaseTrigger, TaskSuccessEvent, TriggerEvent
+from flowlet.authoring.triggers import BaseEventTrigger, BaseTrigger, TaskDeferred, TaskSuccessEvent, TriggerEvent
 from flowlet.clock import LONGEST_SLEEP, SECOND, SystemClock, from_micros, span_micros, to_micros
 from flowlet.operators.threads import in_thread
 
@@ -170,6 +170,11 @@ def _names_in(directory: str) -> frozenset[str]:
         return frozenset(os.listdir(directory))  # noqa: PTH208  names are all that is asked
     except FileNotFoundError:
         return frozenset()
+
+
+def until(moment: int, *, method_name: str, **kwargs: Any) -> TaskDeferred:
+    """The wish to be deferred until a moment (microseconds), then to go on by that method."""
+    return TaskDeferred(trigger=DateTimeTrigger(from_micros(moment)), method_name=method_name, kwargs=kwargs)
 
 
 def find_file(pattern: str, *, recursive: bool) -> bool:

@@ -245,6 +245,8 @@ class Attempt:
         self.looks += 1
         now = self.worker.clock.now()
         until = sensor.next_poke_at(self.work.started_at, now, self.looks)
+        if sensor.defers_between_looks:
+            return self._defer(sensor.until_next_look(until))
         if sensor.mode == "reschedule":
             return self._leave(Outcome("waiting", until=until, mode="reschedule"))
         if sensor.execution_timeout is not None:

@@ -212,3 +212,72 @@ def test_a_marker_does_nothing(run: Run) -> None:
         marker = ExternalTaskMarker(task_id="mark", external_dag_id="waiting", external_task_id="wait")
         marker >> EmptyOperator(task_id="end")
     assert run(dag).state == "success"
+
+
+# -- deferrable ------------------------------------------------------------------------------------------
+
+
+async def ends(*dags: DAG, run: str = "source") -> tuple[list[str], dict[str, Any]]:
+    """In which order the tasks of the run end, and its story."""
+    order: list[str] = []
+
+    def heard(event: Any) -> None:
+        if type(event).__name__ == "TaskEnded" and event.dag_id == run:
+            order.append(event.task_id)
+
+    async with Engine(dags=dags, clock=VirtualClock(DAY, auto=True), schedules=False) as engine:
+        engine.listeners.subscribe(heard)
+        made = await (await engine.trigger(run, logical_date=DAY)).wait()
+        return order, made.as_dict()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(("body", "state"), [(lambda: None, "success"), (_fail, "failed")])
+async def test_who_waits_for_a_run_and_is_deferrable_makes_one_and_takes_no_slot_meanwhile(
+    body: Any, state: str, deferrable: bool
+) -> None:
+    """Airflow: `_handle_trigger_dag_run` defers with a DagStateTrigger that has the run's id."""
+    with DAG("source", max_active_tasks=1) as source:
+        TriggerDagRunOperator(
+            task_id="go", trigger_dag_id="target", wait_for_completion=True, poke_interval=5, deferrable=deferrable, priority_weight=9
+        )
+        PythonOperator(task_id="beside", python_callable=lambda: None)
+    order, story = await ends(source, target(body))
+    assert order == (["beside", "go"] if deferrable else ["go", "beside"])
+    assert len(story["triggered_runs"]) == 1
+    assert (story["tasks"]["go"], story["tries"]["go"]) == (state, 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("deferrable", [False, True])
+async def test_who_waits_for_another_dag_and_is_deferrable_takes_no_slot_meanwhile(deferrable: bool) -> None:
+    with DAG("source", max_active_tasks=1) as source:
+        ExternalTaskSensor(
+            task_id="wait", external_dag_id="target", deferrable=deferrable, poke_interval=600, timeout=900, soft_fail=True, priority_weight=9
+        )
+        PythonOperator(task_id="beside", python_callable=lambda: None)
+    order, story = await ends(source, target())
+    assert order == (["beside", "wait"] if deferrable else ["wait", "beside"])
+    assert (story["tasks"]["wait"], story["tries"]["wait"]) == ("skipped", 1)
+
+
+@pytest.mark.anyio
+async def test_who_is_deferrable_sees_it_at_a_later_look() -> None:
+    with DAG("source") as source:
+        ExternalTaskSensor(task_id="wait", external_dag_id="target", deferrable=True, poke_interval=60, timeout=3600)
+        TriggerDagRunOperator(task_id="go", trigger_dag_id="target", logical_date=DAY)
+    order, story = await ends(source, target())
+    assert (order, story["tasks"]["wait"], story["tries"]["wait"]) == (["go", "wait"], "success", 1)
+
+
+@pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
+def test_one_that_is_deferrable_times_out_when_that_is_due(soft_fail: bool, state: str) -> None:
+    with DAG("source") as source:
+        ExternalTaskSensor(
+            task_id="wait", external_dag_id="target", deferrable=True, poke_interval=600, timeout=900, soft_fail=soft_fail, retries=2
+        )
+    story = source.test(logical_date=DAY).as_dict()
+    took = datetime.fromisoformat(story["ended_at"]) - datetime.fromisoformat(story["started_at"])
+    assert (story["tasks"], story["tries"]) == ({"wait": state}, {"wait": 1})
+    assert timedelta(minutes=15) <= took < timedelta(minutes=16)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flowlet import DAG, DagError, Engine
+from flowlet import DAG, DagError, Engine, PythonOperator
 from flowlet.clock import VirtualClock
 from flowlet.operators.bash_sensor import BashSensor
 from flowlet.operators.file_sensor import FileSensor
@@ -164,3 +167,27 @@ def test_an_exit_code_that_does_not_say_again_fails_the_sensor_for_good(run: Run
 def test_env_replaces_the_environment_of_the_command(run: Run) -> None:
     told, _ = wait(run, BashSensor, bash_command='[ "$A" = "{{ ds }}" ] && [ -z "$HOME" ]', env={"A": "2026-01-01"})
     assert told.tasks == {"wait": "success"}
+
+
+def test_a_file_may_be_waited_for_without_a_slot(tmp_path: Path) -> None:
+    """The first holds the one slot only while it looks, so the second, which makes the file, comes to its turn."""
+    path = tmp_path / "there"
+    with DAG("waiting", max_active_tasks=1) as dag:
+        FileSensor(task_id="a_wait", filepath=str(path), deferrable=True, poke_interval=60, priority_weight=9)
+        PythonOperator(task_id="make", python_callable=lambda: path.write_text("x"))
+
+    async def watch() -> dict[str, Any]:
+        async with Engine(dags=[dag], clock=VirtualClock(NOON, auto=True)) as engine:
+            story: dict[str, Any] = (await (await engine.trigger("waiting")).wait()).as_dict()
+            return story
+
+    story = asyncio.run(watch())
+    assert (story["state"], story["tries"]["a_wait"]) == ("success", 1)
+
+
+def test_where_nobody_says_a_setting_says_whether_it_is_deferrable() -> None:
+    ask = "from flowlet.operators.file_sensor import FileSensor as F; print(F(task_id='a', filepath='x').deferrable)"
+    for text, answer in (("true", "True"), ("", "False")):
+        environment = {**os.environ, "FLOWLET__OPERATORS__DEFAULT_DEFERRABLE": text}
+        told = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+        assert told.stdout.strip() == answer
