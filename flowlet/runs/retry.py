@@ -25,14 +25,15 @@ def may_retry(ti: TaskInstance) -> bool:
 
 
 def retry_delay(ti: TaskInstance) -> int:
-    """How long until the next try: constant, or exponential with Airflow's deterministic jitter ([1, 2) x base)."""
+    """How long until the next try: constant, or exponential with Airflow's deterministic jitter ([1, 2) x base).
+
+    As in Airflow, max_retry_delay limits what grows (or shrinks), and leaves a constant delay as it is.
+    """
     spec = ti.spec
-    delay = spec.retry_delay
-    if spec.retry_multiplier:
-        delay = _backoff(ti, delay)
-    if spec.max_retry_delay is not None:
-        delay = min(delay, spec.max_retry_delay)
-    return delay
+    if spec.retry_multiplier in (0.0, 1.0):
+        return spec.retry_delay
+    delay = _backoff(ti, spec.retry_delay)
+    return delay if not spec.max_retry_delay else min(delay, spec.max_retry_delay)
 
 
 def _backoff(ti: TaskInstance, delay: int) -> int:
