@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Seconds that callbacks may take, each, and all of them when the engine is closed.
 MAY_TAKE: Final = 30.0
 
+#: A run's reason, where a callback may look for Airflow's word (scheduler_job_runner.py `_schedule_dag_run`).
+_AIRFLOWS: Final[dict[str | None, str]] = {"dagrun_timeout": "timed_out"}
+
 
 class Callbacks:
     """Those of tasks and of DAGs that are under way."""
@@ -39,7 +42,7 @@ class Callbacks:
         dag = entry.dag if entry is not None else None
         called = "success" if what.state == "success" else "failure"
         if dag is not None and getattr(dag, f"on_{called}_callback"):
-            calls = self._worker.run_dag_callbacks(dag, what.facts, called, what.reason)
+            calls = self._worker.run_dag_callbacks(dag, what.facts, called, _AIRFLOWS.get(what.reason, what.reason))
             self._start(calls, f"on_{called}_callback", what)
 
     def _start(self, calls: Coroutine[Any, Any, list[str]], name: str, about: TaskInstance | ActiveRun) -> None:
