@@ -9,7 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flowlet.authoring.triggers import BaseEventTrigger, BaseTrigger, TaskDeferred, TaskSuccessEvent, TriggerEvent
+from flowlet.authoring.triggers import (
+    BaseEventTrigger,
+    BaseTrigger,
+    TaskDeferred,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
 from flowlet.clock import LONGEST_SLEEP, SECOND, SystemClock, from_micros, span_micros, to_micros
 from flowlet.operators.threads import in_thread
 
