@@ -7,11 +7,11 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import iso
-from flowlet.errors import DagNotFound, FlowletError, PoolNotFound, RunExists
+from flowlet.errors import DagNotFound, FlowletError, RunExists
 from flowlet.runs import plan
 from flowlet.runs.ending import close_if_over
 from flowlet.runs.instances import ActiveRun, TaskInstance
-from flowlet.runs.moves import AddRun, AddTasks, DeletePool, PauseDag, PutPool
+from flowlet.runs.moves import AddRun, AddTasks
 from flowlet.runs.states import (
     AWAITING_INPUT,
     DEFERRED,
@@ -32,6 +32,8 @@ from flowlet.scheduler import (
     keeping,
     marking,
     outcomes,
+    pausing,
+    pools,
     registration,
     reloading,
     requests,
@@ -214,12 +216,12 @@ class Brain:
             entry.let_go(run)
             entry.closing[run.run_id] = run
             entry.remember(run)
-            self._pause_after_failures(entry, run, turn)
+            pausing.after_failures(self, entry, run, turn)
             for follower in run.followers if self.unlimited else ():
                 close_if_over(follower, turn)
-            self._use_room(entry, turn)
+            self.use_room(entry, turn)
 
-    def _use_room(self, entry: Entry, turn: Turn) -> None:
+    def use_room(self, entry: Entry, turn: Turn) -> None:
         """Something may have room again: what waits for it goes on."""
         self.begin_queued(entry, turn)
         if entry.waits:
@@ -227,50 +229,11 @@ class Brain:
         if entry.backfill is not None:
             backfilling.advance(self, entry, turn)
 
-    def _pause_after_failures(self, entry: Entry, run: ActiveRun, turn: Turn) -> None:
-        limit = entry.spec.max_consecutive_failed_dag_runs
-        if limit and entry.failures >= limit and run.state == FAILED and not entry.paused:
-            self._set_paused(entry, True, turn)
-            turn.event("paused", f"the last {limit} runs failed (max_consecutive_failed_dag_runs)", run=run)
-
-    # -- pausing, and the clock ------------------------------------------------------------------------
-
-    def _pause(self, request: requests.Pause, turn: Turn) -> None:
-        entry = self.entry(request.dag_id)
-        if entry.paused != request.paused:
-            self._set_paused(entry, request.paused, turn)
-
-    def _set_paused(self, entry: Entry, paused: bool, turn: Turn) -> None:
-        entry.paused = paused
-        entry.gate.set_open(not paused)
-        turn.moves.pause_dag.append(PauseDag(entry.spec.dag_id, int(paused)))
-        if paused:
-            entry.next_due = None
-            return
-        self.admission.reopened(entry.gate)
-        schedules.skip_to_now(self, entry, turn)
-        self._use_room(entry, turn)
+    # -- what is only to be said ----------------------------------------------------------------------
 
     def _clock_jumped(self, request: requests.ClockJumped, turn: Turn) -> None:
         turn.event("clock_jump", request.text)
         jumps.follow(self, request.moved, turn)
-
-    # -- pools ---------------------------------------------------------------------------------------
-
-    def _set_pool(self, request: requests.SetPool, turn: Turn) -> None:
-        self.admission.set_pool(request.name, request.slots, request.include_deferred)
-        if not request.on_file:
-            turn.moves.delete_pool = [move for move in turn.moves.delete_pool if move.name != request.name]
-            counts = int(self.admission.pools[request.name].counts_deferred)
-            turn.moves.put_pool.append(PutPool(request.name, request.slots, request.description, counts))
-
-    def _delete_pool(self, request: requests.DeletePool, turn: Turn) -> None:
-        if request.name == "default_pool":
-            raise FlowletError("default_pool cannot be deleted; give it another size with `flowlet pools set`")
-        if not self.admission.has_pool(request.name):
-            raise PoolNotFound(f"there is no pool {request.name!r}; `flowlet pools list` names them")
-        self.admission.delete_pool(request.name)
-        turn.moves.delete_pool.append(DeletePool(request.name))
 
     def _note(self, request: requests.Note, turn: Turn) -> None:
         about = request.about
@@ -305,7 +268,7 @@ class Brain:
             elif kind == "task":
                 self._wake(what, at, turn)
             elif kind == "begin":
-                self._use_room(what, turn)
+                self.use_room(what, turn)
             elif what.state == RUNNING and what.times_out_at == at:
                 plan.stop_run(what, "dagrun_timeout", turn, running_become="skipped")
 
@@ -430,9 +393,9 @@ _APPLY: dict[type, Any] = {
     requests.Clear: clearing.apply,
     requests.SetTaskState: marking.mark_tasks,
     requests.SetRunState: marking.mark_run,
-    requests.Pause: Brain._pause,
-    requests.SetPool: Brain._set_pool,
-    requests.DeletePool: Brain._delete_pool,
+    requests.Pause: pausing.apply,
+    requests.SetPool: pools.put,
+    requests.DeletePool: pools.delete,
     requests.KeepSecret: keeping.keep,
     requests.ForgetSecret: keeping.forget,
     requests.KeepState: state_keeping.keep,
