@@ -13,6 +13,7 @@ from flowlet.authoring import arguments, dates, ids, places, registering, spelli
 from flowlet.authoring.compile import Compiled, arrange, compile_dag
 from flowlet.authoring.group import TaskGroup
 from flowlet.authoring.params import NOTSET, DagParam, ParamsDict
+from flowlet.authoring.running import Runnable
 from flowlet.errors import DagError, DuplicateTaskId, ParamError, TaskNotFound
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowlet.timetables import Timetable
 
 
-class DAG(spellings.Respelt):
+class DAG(Runnable, spellings.Respelt):
     """A description of tasks, their order and their schedule: `with DAG("etl", schedule="@daily"): ...`.
 
     Arguments are Airflow's. Naive datetimes are read in `FLOWLET__CORE__DEFAULT_TIMEZONE` (default UTC); the
@@ -365,7 +366,7 @@ class DAG(spellings.Respelt):
         """The folder of that file."""
         return (self.fileloc or "").rpartition("/")[0]
 
-    # -- describing and running -----------------------------------------------------------------------
+    # -- describing -----------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         stack.push(self.task_group)
@@ -386,24 +387,6 @@ class DAG(spellings.Respelt):
         from flowlet.operators.decorators import task
 
         return partial(task, dag=self)
-
-    async def run(self, **options: Any) -> Any:
-        """Run it once, now, in this process and give the finished Run: `await dag.run(conf=...)`.
-
-        Options are those of `flowlet.engine.run_dag`.
-        """
-        from flowlet.engine import run_dag
-
-        return await run_dag(self, **options)
-
-    def test(self, **options: Any) -> Any:
-        """Run it once, blocking, in memory, on a virtual clock, also inside a running loop: `dag.test()`.
-
-        Options are those of `flowlet.engine.test_dag`.
-        """
-        from flowlet.engine import test_dag
-
-        return test_dag(self, **options)
 
     def __repr__(self) -> str:
         return f"<DAG: {self.dag_id}>"
