@@ -21,10 +21,12 @@ def template_values(task: BaseOperator) -> Iterator[tuple[str, Any]]:
             yield field, getattr(task, field, None)
         return
     fields = getattr(task.operator_class, "template_fields", ())
-    for given in (task.partial_kwargs, getattr(task.over, "values", {})):
-        for name, value in given.items():
-            if name in fields or task.as_op_kwargs:
-                yield name, value
+    for name, value in task.partial_kwargs.items():
+        if name in fields:
+            yield name, value
+    for name, value in getattr(task.over, "values", {}).items():
+        if name in fields or task.as_op_kwargs:  # a function's arguments are items of a field, op_kwargs
+            yield name, value
 
 
 def texts_in(value: Any) -> Iterator[str]:
