@@ -64,13 +64,13 @@ class Engine(Backfilling):
         request = requests.Trigger(dag_id, checked_run_id(run_id), date, text, ())
         known = None if run_id is None else await self._find(dag_id, run_id)
         if known is not None and known is not entry.active.get(run_id or ""):  # a live one may not be on file yet
-            run = self._given(same_run(known, request))
+            run = await self._given(same_run(known, request))
             return await run.wait() if run_id in entry.closing else run
         past: list[Any] = []
         if entry.has_past and date is not None and date != requests.NOW:
             past = await rows.run_before(store, entry.spec, date)
         run = await scheduler.ask(requests.Trigger, *request[:4], past, run_type=run_type)
-        return self._given(run)
+        return await self._given(run)
 
     async def run(self, dag_id: str, run_id: str) -> DagRun:
         """A run by its id, live or finished; RunNotFound."""
@@ -78,12 +78,7 @@ class Engine(Backfilling):
         run = await self._find(dag_id, run_id)
         if run is None:
             raise RunNotFound(f"DAG {dag_id!r} has no run {run_id!r}")
-        run = self._hold(run)
-        await self.recall(run)
-        return DagRun(self, run)
-
-    def _given(self, run: ActiveRun) -> DagRun:
-        return DagRun(self, self._hold(run))
+        return await self._given(run)
 
     async def cancel(self, dag_id: str, run_id: str) -> DagRun:
         """End a run before its time; a finished one stays as it is."""
@@ -198,11 +193,6 @@ class Engine(Backfilling):
     async def fetch(self, name: str, **values: Any) -> list[Any]:
         """The rows of a named statement."""
         return list(await self._parts()[1].fetch(name, **values))
-
-    async def recall(self, run: ActiveRun) -> None:
-        """What the attempts of a run left and a restart left in the file only."""
-        if not run.recalled:
-            await rows.recall(self._parts()[1], run)
 
     async def _find(self, dag_id: str, run_id: str) -> ActiveRun | None:
         """The run that is live; or, when it has ended, as the file has it. It may begin or end while the file

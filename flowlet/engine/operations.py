@@ -102,13 +102,11 @@ class Operations(Keeping):
 
         What is running ends so, what waits is skipped, teardowns run still: the run ends after them, by its tasks.
         """
-        from flowlet.engine.run import DagRun
-
         _check_state(state, ("success", "failed", "queued"), "a run")
         async with self.reopening:
             (found,) = await self.find_runs(dag_id, run_id)
             run = await self._parts()[0].ask(requests.SetRunState, found, state)
-        return DagRun(self, self._hold(run))  # type: ignore[arg-type]  # the engine is made of this class
+        return await self._given(run)
 
     async def find_runs(
         self, dag_id: str, run_id: str | None, *, past: bool = False, future: bool = False
@@ -157,6 +155,19 @@ class Operations(Keeping):
             past = await rows.run_before(store, entry.spec, run.logical_date)
         skips: dict[int, str] = dict(await store.fetch("skips_of_run", run=run.id))
         return requests.Found(run, self._hold(run), past, skips)
+
+    async def _given(self, run: ActiveRun) -> DagRun:
+        """What a verb gives: the run with all that it has, however little of it the verb needed."""
+        from flowlet.engine.run import DagRun
+
+        run = self._hold(run)
+        await self.recall(run)
+        return DagRun(self, run)  # type: ignore[arg-type]  # the engine is made of this class
+
+    async def recall(self, run: ActiveRun) -> None:
+        """What the attempts of a run left and a restart left in the file only."""
+        if not run.recalled:
+            await rows.recall(self._parts()[1], run)
 
     def _hold(self, run: ActiveRun) -> ActiveRun:
         """Somebody is given the run: who asks again, and who makes it active again, gets this very one."""

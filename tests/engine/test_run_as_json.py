@@ -207,3 +207,32 @@ def test_secrets_of_variables_and_connections_are_in_no_field_and_no_reason(monk
     assert told["rendered"]["b"]["bash_command"] == "echo *** && exit 1"
     for word in ("hunter-two", "s3cretpass", "k3y-of-db"):
         assert word not in json.dumps(told)
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize(
+    ("verb", "args"), [("set_run_state", {"state": "success"}), ("trigger", {"logical_date": DAY}), ("cancel", {})]
+)
+async def test_whatever_verb_gives_a_run_it_tells_what_its_tasks_left_before_a_restart(
+    tmp_path: Path, verb: str, args: dict[str, Any], goes_on: bool
+) -> None:
+    @task
+    def left() -> int:
+        return 7
+
+    @task.bash
+    def said() -> str:
+        return "exit 3"
+
+    with DAG("kept") as dag:
+        left()
+        said()
+    async with Engine(tmp_path / "f.db", dags=[dag], schedules=False) as engine:
+        before = await (await engine.trigger("kept", run_id="r", logical_date=DAY)).wait()
+    async with Engine(tmp_path / "f.db", dags=[dag], schedules=False) as engine:
+        if goes_on:
+            await engine.pause("kept")
+            await engine.clear("kept", "r", task_ids="said")
+        run = await getattr(engine, verb)("kept", run_id="r", **args)
+        assert run.as_dict()["xcoms"] == before.as_dict()["xcoms"] == {"left:return_value": 7}
+        assert run.as_dict()["errors"] == before.as_dict()["errors"] != {}
