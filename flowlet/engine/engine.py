@@ -14,7 +14,8 @@ from flowlet.engine.backfills import Backfilling
 from flowlet.engine.other_runs import OtherRuns
 from flowlet.engine.run import DagRun
 from flowlet.engine.values import types_in
-from flowlet.errors import FlowletError, RunNotFound, TaskNotFound
+from flowlet.errors import FlowletError, RunNotFound
+from flowlet.runs.finding import instance_of
 from flowlet.runs.instances import is_active
 from flowlet.scheduler import requests
 from flowlet.scheduler.naming import same_run
@@ -95,9 +96,7 @@ class Engine(Backfilling):
         TaskNotFound; FlowletError if it asks nothing, if that is none of its options, or if `by` may not answer.
         """
         run = (await self.run(dag_id, run_id))._run
-        ti = run.find(task_id, map_index)
-        if ti is None:
-            raise TaskNotFound(f"the run {run_id!r} of DAG {dag_id!r} has no task {task_id!r}")
+        ti = instance_of(run, task_id, map_index)
         chosen = [options] if isinstance(options, str) else list(options)
         await self._parts()[0].ask(requests.Answer, ti, chosen, dict(params or {}), by)
 
@@ -152,10 +151,7 @@ class Engine(Backfilling):
     async def why(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
         """Why a task does not start, or how it stands: a sentence."""
         run = (await self.run(dag_id, run_id))._run
-        ti = run.find(task_id, map_index)
-        if ti is None:
-            raise TaskNotFound(f"the run {run_id!r} of DAG {dag_id!r} has no task {task_id!r}")
-        return self.brain.why(ti)
+        return self.brain.why(instance_of(run, task_id, map_index))
 
     def next_due(self) -> int | None:
         """When the scheduler will look again by itself, microseconds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.clock import from_micros, iso
 from flowlet.engine.other_runs import triggered_by
-from flowlet.errors import TaskNotFound
+from flowlet.runs.finding import instance_of
 from flowlet.runs.instances import is_active
 from flowlet.runs.states import RunState, TaskState
 from flowlet.runs.values import decode, plain
@@ -79,9 +79,7 @@ class DagRun:
 
     async def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """A value that a task pushed, or None; TaskNotFound for a task the run does not have."""
-        ti = self._run.find(task_id, map_index)
-        if ti is None:
-            raise TaskNotFound(f"the run {self.run_id!r} of DAG {self.dag_id!r} has no task {task_id!r}")
+        ti = instance_of(self._run, task_id, map_index)
         await self._keep()
         text = dict(ti.xcoms or ()).get(key)
         return None if text is None else decode(text, self._engine.types_of(self.dag_id))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowlet.authoring.context import SKIP_KEY
 from flowlet.errors import TaskNotFound
 from flowlet.named_tuple import NamedTuple
+from flowlet.runs import finding
 from flowlet.runs.ending import close_if_over
 from flowlet.runs.following import consider
 from flowlet.runs.mapping import are_paired, parents
@@ -70,9 +71,7 @@ def find_instances(run: ActiveRun, index: int, named: list[int], which: Which) -
         return instances
     missing = set(wanted) - {ti.map_index for ti in instances}
     if missing and index in named:
-        text = f"the run {run.run_id!r} of DAG {run.dag_id!r} has no {first.spec.task_id}[{min(missing)}]"
-        many = first.instances is not None
-        raise TaskNotFound(f"{text}; it has {len(instances)}, from 0 on" if many else f"{text}: it is not expanded")
+        raise TaskNotFound(finding.missing(run, first.spec.task_id, min(missing)))
     return [ti for ti in instances if ti.map_index in wanted]
 
 
