@@ -43,6 +43,20 @@ def _asked(args: argparse.Namespace) -> dict[str, Any]:
         asked["task_ids"] = list(dict.fromkeys(task_id for task_id, _ in named))
     if indexes:
         asked["map_indexes"] = indexes
+    return asked | _ranges(args)
+
+
+def _ranges(args: argparse.Namespace) -> dict[str, Any]:
+    """Tasks and runs that are not named one by one."""
+    asked: dict[str, Any] = {}
+    if (regex := getattr(args, "task_regex", None)) is not None:
+        asked["task_regex"] = regex
+    for name in ("start_date", "end_date"):
+        moment = arguments.logical_date(getattr(args, name, None), f"--{name.replace('_', '-')}")
+        if moment is None:
+            raise CommandError(f"--{name.replace('_', '-')} must be a date")
+        if moment is not arguments.UNSET:
+            asked[name] = moment.isoformat()
     return asked
 
 

@@ -14,8 +14,11 @@ def _clear_tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task_ids", metavar="TASK_ID", nargs="*", help="default: all; of a mapped task one: 'TASK_ID[3]'")
     _relatives(parser)
     parser.add_argument("--map-index", metavar="N", type=int, action="append", help="only this one of a mapped task")
+    parser.add_argument("-t", "--task-regex", metavar="REGEX", help="the tasks whose id has this in it, instead of TASK_ID")
+    parser.add_argument("-s", "--start-date", metavar="ISO", help="the runs from this logical date on, instead of RUN_ID")
+    parser.add_argument("-e", "--end-date", metavar="ISO", help="the runs up to this logical date, inclusive")
     _which(parser)
-    parser.add_argument("--only-running", action="store_true", help="only what is running")
+    parser.add_argument("-r", "--only-running", action="store_true", help="only what is running")
 
 
 def _clear_run(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,7 @@ COMMANDS: tuple[Command, ...] = (
             "flowlet tasks clear etl january load --downstream",
             "flowlet tasks clear etl january 'load[3]' --yes",
             "flowlet tasks clear etl --only-failed --dry-run",
+            "flowlet tasks clear etl -t '^load' -s 2026-01-01 -e 2026-01-31",
         ),
     ),
     Command(

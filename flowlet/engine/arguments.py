@@ -12,6 +12,9 @@ from flowlet.errors import FlowletError, XComError
 if TYPE_CHECKING:
     from flowlet.authoring.dag import DAG
 
+FIRST, LAST = -(1 << 62), 1 << 62
+"""Before and after all moments."""
+
 
 def conf_text(dag: DAG | None, conf: Mapping[str, Any] | None) -> str:
     """conf as JSON, refused with a clear error; the DAG's params are checked with it."""
@@ -49,6 +52,14 @@ def moment_of(date: datetime | str | None) -> int | None:
 
         date = date.replace(tzinfo=zone_of(default_timezone()))
     return to_micros(date)
+
+
+def dates_between(start_date: datetime | str | None, end_date: datetime | str | None) -> tuple[int, int] | None:
+    """The moments from one date to another, each open if it is not given; None if neither is."""
+    first, last = moment_of(start_date), moment_of(end_date)
+    if first is None and last is None:
+        return None
+    return FIRST if first is None else first, LAST if last is None else last
 
 
 def checked_run_id(run_id: object) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from flowlet.engine import rows
+from flowlet.engine.arguments import FIRST, LAST, dates_between
 from flowlet.engine.keeping import Keeping
 from flowlet.engine.markers import Trail
 from flowlet.errors import FlowletError, RunNotFound
@@ -17,6 +18,8 @@ from flowlet.runs.states import FAILED, RUNNING, UPSTREAM_FAILED
 from flowlet.scheduler import requests
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flowlet.engine.run import DagRun
     from flowlet.runs.instances import ActiveRun
     from flowlet.scheduler.entry import Entry
@@ -47,21 +50,30 @@ class Operations(Keeping):
         future: bool = False,
         only_failed: bool = False,
         only_running: bool = False,
+        task_regex: str | None = None,
+        start_date: datetime | str | None = None,
+        end_date: datetime | str | None = None,
         dry_run: bool = False,
     ) -> list[tuple[str, str, int]]:
         """Let tasks of a run start anew, without `task_ids` the whole run; gives (run_id, task_id, map_index) of each.
 
         What is running is stopped first. Setups and teardowns go with the tasks that they are for; `upstream` and
         `downstream` take what comes before and after along. `past` and `future`: in the runs of earlier and later
-        logical dates as well; without `run_id` in all runs of the DAG. A run that had ended is queued again.
+        logical dates as well; without `run_id` in all runs of the DAG, or in those of the logical dates from `start_date`
+        to `end_date`, both included. `task_regex` names the tasks in whose ids it is found. A run that had ended is
+        queued again.
         An ExternalTaskMarker that is cleared in a whole run, or with `downstream`, takes the task that it names along, in
         that DAG's run of its date, and what comes after that; such a run_id is given as "dag_id/run_id".
         `dry_run` only tells. Raises DagNotFound, RunNotFound, TaskNotFound.
         """
         states = (_ONLY_FAILED if only_failed else frozenset()) | (_ONLY_RUNNING if only_running else frozenset())
-        which = Which(_texts(task_ids), _numbers(map_indexes), upstream, downstream, states or None)
+        dates = dates_between(start_date, end_date)
+        if dates is not None and run_id is not None:
+            raise FlowletError("either a run is named, or the dates of some are given (start_date, end_date)")
+        named = _texts(task_ids) if task_regex is None else self._matching(dag_id, task_regex, task_ids)
+        which = Which(named, _numbers(map_indexes), upstream, downstream, states or None)
         async with self.reopening:
-            found = await self.find_runs(dag_id, run_id, past=past, future=future)
+            found = await self.find_runs(dag_id, run_id, past=past, future=future, dates=dates)
             parts = await Trail(self).follow([(one, which) for one in found])
             cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, dag_id, parts, dry_run)
         return cleared
@@ -108,13 +120,30 @@ class Operations(Keeping):
             run = await self._parts()[0].ask(requests.SetRunState, found, state)
         return await self._given(run)
 
+    def _matching(self, dag_id: str, regex: str, task_ids: object) -> tuple[str, ...]:
+        """The tasks of the DAG, as it is now, in whose ids the expression is found."""
+        import re
+
+        if task_ids:
+            raise FlowletError("either tasks are named, or an expression for them is given (task_regex)")
+        try:
+            is_wanted = re.compile(regex).search
+        except re.error as error:
+            raise FlowletError(f"task_regex={regex!r}: {error}") from None
+        self.check()
+        return tuple(task.task_id for task in self.brain.entry(dag_id).spec.tasks if is_wanted(task.task_id))
+
     async def find_runs(
-        self, dag_id: str, run_id: str | None, *, past: bool = False, future: bool = False
+        self, dag_id: str, run_id: str | None, *, past: bool = False, future: bool = False, dates: tuple[int, int] | None = None
     ) -> list[requests.Found]:
         """The runs that a verb is about, as it may hand them to the brain while it holds `reopening`."""
         self.check()
         entry = self.brain.entry(dag_id)
-        return [found for name in await self._run_ids(entry, run_id, past, future) if (found := await self.find_run(dag_id, name))]
+        if dates is None:
+            run_ids = await self._run_ids(entry, run_id, past, future)
+        else:
+            run_ids = await self._run_ids_between(dag_id, *dates)
+        return [found for name in run_ids if (found := await self.find_run(dag_id, name))]
 
     async def run_of_date(self, dag_id: str, date: int) -> str | None:
         """The id of the run that has a logical date."""
@@ -133,8 +162,11 @@ class Operations(Keeping):
         date = found.run.logical_date
         if date is None:
             raise FlowletError(f"the run {run_id!r} of DAG {dag_id!r} has no logical date: it has neither past nor future")
-        first, last = -(1 << 62) if past else date, 1 << 62 if future else date
-        return [row[2] for row in await store.fetch("runs_between", dag_id=dag_id, first=first, last=last)]
+        first, last = FIRST if past else date, LAST if future else date
+        return await self._run_ids_between(dag_id, first, last)
+
+    async def _run_ids_between(self, dag_id: str, first: int, last: int) -> list[str]:
+        return [row[2] for row in await self._parts()[1].fetch("runs_between", dag_id=dag_id, first=first, last=last)]
 
     async def _no_such_run(self, entry: Entry, run_id: str) -> str:
         last = await self._parts()[1].fetch("last_runs", dag_id=entry.spec.dag_id, limit=3)

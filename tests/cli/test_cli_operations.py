@@ -110,3 +110,12 @@ def test_what_there_is_not_is_refused_with_what_there_is(words: str, says: str, 
     done = flowlet(*words.split())
     assert (done.status, done.out) == (2, "")
     assert says in done.err
+
+
+@pytest.mark.usefixtures("failed")
+def test_tasks_and_runs_are_named_as_airflow_does(flowlet: Any) -> None:
+    assert flowlet("tasks", "clear", "etl", "-t", "^lo", "-s", "2000-01-01", "-e", "9000-01-01", "--dry-run").out == (
+        "r  load\n1 task of etl would be cleared\n"
+    )
+    assert flowlet("tasks", "clear", "etl", "-t", "^lo", "-e", "2000-01-01", "--dry-run").out == "0 tasks of etl would be cleared\n"
+    assert "either a run is named" in flowlet("tasks", "clear", "etl", "r", "-s", "2000-01-01").err

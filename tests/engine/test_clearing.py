@@ -268,3 +268,25 @@ async def test_setups_and_teardowns_are_cleared_with_the_work_that_they_are_for(
         assert {name: number for name, (_, number) in outcomes(run).items() if number == 2} == {"start": 2, "work": 2, "stop": 2}
         assert sorted(key[1] for key in await run.clear(task_ids="start", dry_run=True)) == ["start", "stop"]
         assert [key[1] for key in await run.clear(task_ids="stop", dry_run=True)] == ["stop"]
+
+
+async def test_tasks_are_named_by_an_expression_and_runs_by_their_dates(bodies: Bodies) -> None:
+    async with Engine(dags=[bodies.chain()]) as engine:
+        for day in range(1, 4):
+            await (await engine.trigger("etl", run_id=f"day{day}", logical_date=NEW_YEAR + timedelta(days=day))).wait()
+        await (await engine.trigger("etl", run_id="dateless", logical_date=None)).wait()
+
+        async def cleared(**more: Any) -> list[tuple[str, str]]:
+            return [key[:2] for key in await engine.clear("etl", dry_run=True, **more)]
+
+        second = NEW_YEAR + timedelta(days=2)
+        assert await cleared(task_regex="^(ex|l)", start_date=second, end_date=second) == [("day2", "extract"), ("day2", "load")]
+        assert await cleared(task_regex="oad", start_date=second) == [("day2", "load"), ("day3", "load")]
+        assert await cleared(task_regex="oad", end_date=second) == [("day1", "load"), ("day2", "load")]
+        assert await cleared(task_regex="nothing like it") == []
+        with pytest.raises(FlowletError, match="either a run is named, or the dates"):
+            await engine.clear("etl", "day2", start_date=second)
+        with pytest.raises(FlowletError, match="either tasks are named, or an expression"):
+            await engine.clear("etl", task_ids="load", task_regex="load")
+        with pytest.raises(FlowletError, match=r"task_regex='\('"):
+            await engine.clear("etl", task_regex="(")
