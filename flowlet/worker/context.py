@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import spellings
 from flowlet.errors import ParamError
+from flowlet.runs.states import RunState, RunType
 from flowlet.worker.accessors import CONN, MACROS, VAR
 from flowlet.worker.previous import previous_successes
 from flowlet.worker.state_stores import AssetStateStores, TaskStateStore, names_assets
@@ -40,8 +41,9 @@ class ContextDagRun:
         return self._run.run_id
 
     @property
-    def run_type(self) -> str:
-        return self._run.run_type
+    def run_type(self) -> RunType:
+        """A member, for DAGs that ask for its `value` as Airflow 3's need it; it prints as that."""
+        return RunType(self._run.run_type)
 
     def get_task_instances(self, state: str | Collection[str | None] | None = None) -> list[KnownTaskInstance]:
         """How its tasks stand now, on file; all, or those in these states (Airflow 2)."""
@@ -64,8 +66,8 @@ class ContextDagRun:
         return self.run_type not in ("scheduled", "backfill")
 
     @property
-    def state(self) -> str:
-        return "running"
+    def state(self) -> RunState:
+        return RunState.RUNNING
 
     @property
     def conf(self) -> Mapping[str, Any]:
@@ -134,8 +136,8 @@ def attempt_context(work: Workload, ti: RuntimeTaskInstance, *, test_mode: bool)
         "expanded_ti_count": work.count,
         "params": attempt_params(work, task),
         "map_index_template": task.map_index_template,
-        "inlets": task.inlets,
-        "outlets": task.outlets,
+        "inlets": list(task.inlets),
+        "outlets": list(task.outlets),
         "task_state_store": TaskStateStore(ti),
         "task_instance_key_str": f"{run.dag_id}__{task.task_id}__{shared.get('ds_nodash', run.run_id)}",
     }

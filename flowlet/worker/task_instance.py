@@ -11,6 +11,7 @@ from flowlet.authoring.context import RETURN_KEY
 from flowlet.errors import FlowletError, XComError
 from flowlet.named_tuple import NamedTuple
 from flowlet.runs import values
+from flowlet.runs.states import TaskState
 from flowlet.worker.looking import Looks
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class RuntimeTaskInstance(Looks):
         return self._work.max_tries
 
     @property
-    def state(self) -> str:
-        return "running"
+    def state(self) -> TaskState:
+        return TaskState.RUNNING
 
     @property
     def is_mapped(self) -> bool:
