@@ -86,6 +86,8 @@ class DAG(Runnable, spellings.Respelt):
         self.auto_register = auto_register
         self.access_control = access_control
         self.sla_miss_callback = sla_miss_callback
+        if sla_miss_callback is not None:
+            places.warn(self._site, "sla_miss_callback has no effect: Airflow 3 has no SLAs")
         self.disable_bundle_versioning = disable_bundle_versioning
         self.rerun_with_latest_version = rerun_with_latest_version
         self.deadline = self._check("deadline", arguments.not_yet, deadline)
@@ -208,15 +210,10 @@ class DAG(Runnable, spellings.Respelt):
 
     def _warn_of_assets(self) -> None:
         """Nobody shall wait for runs that do not come."""
-        import warnings
-
-        text = (
-            f"DAG {self.dag_id!r} is scheduled by assets: this version of flowlet makes no runs by asset events,"
-            " trigger them"
+        places.warn(
+            self._site,
+            f"DAG {self.dag_id!r} is scheduled by assets: this version of flowlet makes no runs by asset events, trigger them",
         )
-        site = self._site
-        place = ("<unknown>", 1) if site is None else (site[0].co_filename, places.line_of(site))
-        warnings.warn_explicit(text, UserWarning, *place)
 
     # -- tasks ----------------------------------------------------------------------------------------
 

@@ -157,6 +157,8 @@ class BaseOperator(Relatives, Work):
             self.depends_on_past = True
         if self.params is not None:
             self._read_params()
+        if self.sla is not None:
+            places.warn(self._site if self._dag is None else self._dag._site, "sla has no effect: Airflow 3 has no SLAs")
 
     def _read_dates(self) -> None:
         for name in ("start_date", "end_date"):

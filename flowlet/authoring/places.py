@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from types import CodeType, FrameType
+from typing import Any
 
 #: A call site as cheap as it comes: resolved to a line only when somebody asks. `f_lineno` would decode
 #: the caller's line table from its start, for each task of a long file anew.
@@ -49,3 +50,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def warn(site: Site | None, text: str) -> None:
+    """Warn of a line of the user's; once of each, as Python does by default."""
+    import warnings
+
+    place = ("<unknown>", 1) if site is None else (site[0].co_filename, line_of(site))
+    warnings.warn_explicit(text, UserWarning, *place, registry=_warned)
+
+
+_warned: dict[Any, Any] = {}

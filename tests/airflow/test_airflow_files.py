@@ -15,6 +15,8 @@ from flowlet.registry.loading import Loaded, load_file
 
 from .mailbox import Mailbox
 
+pytestmark = pytest.mark.filterwarnings("ignore:sla")  # some files are from the days of SLAs
+
 FOLDER = Path(__file__).parent / "dags"
 DAY = datetime(2026, 1, 15, tzinfo=UTC)  # a Thursday
 

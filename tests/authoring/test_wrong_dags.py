@@ -320,3 +320,11 @@ def test_the_name_of_a_function_that_cannot_be_an_id_is_refused() -> None:
             task(lambda: 1)()
 
     assert "'<lambda>' cannot be the id of a task" in text_of(build)
+
+
+def test_slas_are_told_to_have_no_effect() -> None:
+    """As in Airflow 3, which removed them (sdk/bases/operator.py); `default_args` tell once for a DAG."""
+    with pytest.warns(UserWarning, match="sla_miss_callback has no effect"):
+        dag = DAG("d", sla_miss_callback=print, default_args={"sla": timedelta(hours=1)})
+    with pytest.warns(UserWarning, match="^sla has no effect"):
+        EmptyOperator(task_id="a", dag=dag)
