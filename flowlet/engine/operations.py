@@ -76,7 +76,7 @@ class Operations(Keeping):
             found = await self.find_runs(dag_id, run_id, past=past, future=future, dates=dates)
             parts = await Trail(self).follow([(one, which) for one in found])
             cleared: list[tuple[str, str, int]] = await self._parts()[0].ask(requests.Clear, dag_id, parts, dry_run)
-        return cleared
+        return list(cleared)
 
     async def set_task_state(
         self,
@@ -106,7 +106,7 @@ class Operations(Keeping):
             marked: list[tuple[str, str, int]] = await self._parts()[0].ask(
                 requests.SetTaskState, found, which, state, dry_run
             )
-        return marked
+        return list(marked)
 
     async def set_run_state(self, dag_id: str, run_id: str, state: str) -> DagRun:
         """Say how a run ended: "success" or "failed"; "queued" lets one that has ended begin again, to go on with

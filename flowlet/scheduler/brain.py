@@ -28,6 +28,7 @@ from flowlet.scheduler import (
     backfilling,
     clearing,
     editing,
+    handling,
     jumps,
     keeping,
     marking,
@@ -331,7 +332,7 @@ class Brain:
         """What the file did not take. Gives the runs whose rows are not as they were left: to be read again."""
         lost_runs = {conflict.move.id for conflict in conflicts if conflict.kind == "add_run"}
         lost_tasks = {conflict.move.id for conflict in conflicts if conflict.kind in _OF_A_TASK}
-        turn.replies = state_keeping.refused(conflicts, turn.replies)
+        turn.replies = handling.refused(conflicts, state_keeping.refused(conflicts, turn.replies))
         ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run", "judge_run")}
         for run in turn.runs:
             if run.id in lost_runs:

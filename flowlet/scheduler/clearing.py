@@ -17,6 +17,7 @@ from flowlet.runs.moves import ReopenRun
 from flowlet.runs.rows import settle
 from flowlet.runs.states import FAILED, NONE, QUEUED, REMOVED, RUNNING
 from flowlet.scheduler import editing
+from flowlet.scheduler.handling import Handled
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -35,7 +36,8 @@ def apply(brain: Brain, request: Clear, turn: Turn) -> list[Key]:
     for found, which in request.parts:  # several may be of one run
         tis = clearing.find(current(brain, found), which)
         wanted.setdefault(id(found), (found, {}))[1].update(dict.fromkeys(tis))
-    named = [key_of(ti, request.dag_id) for _, tis in wanted.values() for ti in tis]
+    everything = [ti for _, tis in wanted.values() for ti in tis]
+    named = Handled([key_of(ti, request.dag_id) for ti in everything], () if request.dry_run else everything)
     for found, tis_of_run in wanted.values() if not request.dry_run else ():
         if tis_of_run:
             clear(brain, found, list(tis_of_run), turn)

@@ -10,6 +10,7 @@ from flowlet.runs.following import tell_followers
 from flowlet.runs.instances import is_active
 from flowlet.runs.states import QUEUED, RUNNING
 from flowlet.scheduler import clearing
+from flowlet.scheduler.handling import Handled
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun, TaskInstance
@@ -26,7 +27,8 @@ def mark_tasks(brain: Brain, request: SetTaskState, turn: Turn) -> list[Key]:
         for found, tis in wanted:
             if tis:
                 _mark(brain, found, tis, request, turn)
-    return [clearing.key_of(ti, ti.run.dag_id) for _, tis in wanted for ti in tis]
+    everything = [ti for _, tis in wanted for ti in tis]
+    return Handled([clearing.key_of(ti, ti.run.dag_id) for ti in everything], () if request.dry_run else everything)
 
 
 def _mark(brain: Brain, found: Found, tis: list[TaskInstance], request: SetTaskState, turn: Turn) -> None:
