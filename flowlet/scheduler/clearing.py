@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowlet.errors import FlowletError
-from flowlet.runs import clearing, resizing
+from flowlet.runs import clearing
 from flowlet.runs.clearing import Which
 from flowlet.runs.instances import is_active
 from flowlet.runs.moves import ReopenRun
@@ -70,20 +70,10 @@ def go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     turn.ready[:] = [ti for ti in turn.ready if ti.run is not run]
     run.past_waiting.clear()
     editing.fit(run, turn)
-    if run.resizing:
-        _resize(run, turn)
     if run.state == RUNNING:
         editing.go_on(brain, run, turn)
     else:
         brain.begin_queued(brain.entry(run.dag_id), turn)
-
-
-def _resize(run: ActiveRun, turn: Turn) -> None:
-    """Mapped tasks whose number is known and another than before; what ends by that is counted."""
-    ended: list[TaskInstance] = []
-    resizing.resize_all(run, ended, turn)
-    if ended:
-        editing.fit(run, turn)
 
 
 def current(brain: Brain, found: Found) -> ActiveRun:

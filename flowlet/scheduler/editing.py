@@ -15,7 +15,7 @@ from flowlet.runs.counting import count_all
 from flowlet.runs.following import may_run
 from flowlet.runs.instances import TaskInstance, is_active
 from flowlet.runs.moves import AddTask
-from flowlet.runs.resizing import is_surplus, watch
+from flowlet.runs.resizing import is_surplus, resize_all, watch
 from flowlet.runs.rows import remove, settle
 from flowlet.runs.states import NONE, QUEUED, REMOVED, RUNNING, SCHEDULED, TERMINAL
 
@@ -95,7 +95,23 @@ def _expanded(task: TaskSpec, known: dict[str, TaskInstance]) -> Iterator[TaskIn
 
 
 def fit(run: ActiveRun, turn: Turn) -> None:
-    """Make states and counters agree with the tasks that the DAG has; new instances join."""
+    """Make states and counters agree with the tasks that the DAG has; new instances join.
+
+    What waits and is mapped gets as many as there are items now; what ends by that is counted, too.
+    """
+    _agree(run, turn)
+    while _resize(run, turn):
+        _agree(run, turn)
+
+
+def _resize(run: ActiveRun, turn: Turn) -> bool:
+    """Whether something ended by it."""
+    ended: list[TaskInstance] = []
+    resize_all(run, ended, turn)
+    return bool(ended)
+
+
+def _agree(run: ActiveRun, turn: Turn) -> None:
     for ti in run.gone.values():
         ti.instances = None
         if ti.state not in TERMINAL:

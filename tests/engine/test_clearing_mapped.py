@@ -206,3 +206,25 @@ async def test_what_is_surplus_stays_removed_when_something_else_is_cleared_afte
         run = await (await engine.run("numbers", "r")).wait()
         assert (run.task_states["double[1]"], tries(run)["double[1]"], tries(run)["total"]) == ("removed", 1, 3)
         assert await run.xcom("total") == 8
+
+
+@pytest.mark.parametrize(("items", "states"), [([1, 2, 3, 4], ["success"] * 4), ([1], ["success"]), ([], ["skipped"])])
+async def test_a_cleared_task_that_waits_while_its_file_changes_has_as_many_as_the_file_says(tmp_path: Path, items: list[int], states: list[str]) -> None:
+    def dag(items: list[int]) -> DAG:
+        with DAG("literal") as dag:
+
+            @task
+            async def double(x: int) -> int:
+                return 2 * x
+
+            double.expand(x=items)
+        return dag
+
+    file = tmp_path / "x.db"
+    run = await dag([1, 2]).run(db=file, run_id="r")
+    assert run.state == "success"
+    async with Engine(file, dags=[dag([1, 2])], execute=False) as engine:
+        assert len(await engine.clear("literal", "r")) == 2
+    async with Engine(file, dags=[dag(items)]) as engine:
+        run = await (await engine.run("literal", "r")).wait()
+        assert [state for key, state in run.task_states.items() if state != "removed"] == states
