@@ -157,6 +157,10 @@ class XComError(FlowletError, ValueError):
     """A value cannot be kept as an XCom; the message names the type or the limit."""
 
 
+class XComTypeError(XComError, TypeError):
+    """A task with `multiple_outputs` returned what is no dict with str keys (a TypeError, as in Airflow)."""
+
+
 # -- the file ----------------------------------------------------------------------------------------
 
 

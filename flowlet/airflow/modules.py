@@ -44,6 +44,8 @@ airflow.sdk.exceptions, airflow.exceptions: ParamValidationError PoolNotFound Re
 airflow.sdk.exceptions, airflow.exceptions: RemovedInAirflow4Warning SerializationError TaskDeferralError
 airflow.sdk.exceptions, airflow.exceptions: TaskDeferralTimeout TaskDeferred TaskNotFound UnmappableXComTypePushed
 airflow.sdk.exceptions, airflow.exceptions: XComForMappingNotPushed XComNotFound UnmappableXComLengthPushed
+airflow.sdk.exceptions, airflow.exceptions: TaskAlreadyInTaskGroup FailFastDagInvalidTriggerRule
+airflow.exceptions: DagCodeNotFound TaskInstanceNotFound
 
 airflow.sdk.bases.operator: BaseOperator BaseAsyncOperator chain chain_linear cross_downstream
 airflow.sdk.bases.branch: BaseBranchOperator BranchMixIn

@@ -56,8 +56,9 @@ _HOMES = """
 .errors: PoolNotFound XComNotFound DagRunAlreadyExists=RunExists AirflowTimetableInvalid=TimetableError
 .errors: AirflowNotFoundException=ConnectionNotFound AirflowRuntimeError=FlowletError SerializationError=XComError
 .errors: XComForMappingNotPushed UnmappableXComTypePushed UnmappableXComLengthPushed
-.errors: TaskDeferralError
-.errors: TaskDeferralTimeout
+.errors: TaskDeferralError TaskDeferralTimeout
+.errors: NodeNotFound=TaskNotFound TaskInstanceNotFound=TaskNotFound DagCodeNotFound=DagNotFound
+.errors: TaskAlreadyInTaskGroup=DagError FailFastDagInvalidTriggerRule=DagError
 .errors: AirflowOptionalProviderFeatureException=FlowletError
 .operators.asset_decorator: asset
 .operators.bash: BashOperator

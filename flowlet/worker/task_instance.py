@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowlet.authoring import spellings
 from flowlet.authoring.context import RETURN_KEY
-from flowlet.errors import FlowletError, XComError
+from flowlet.errors import FlowletError, XComError, XComTypeError
 from flowlet.named_tuple import NamedTuple
 from flowlet.runs import values
 from flowlet.runs.states import TaskState
@@ -379,8 +379,8 @@ class _Mapped(list[Any]):
 def as_mapping(result: Any) -> Mapping[Any, Any]:
     """What a task with `multiple_outputs` returned, checked: a mapping with str keys."""
     if not isinstance(result, Mapping):
-        raise XComError(f"a task with multiple_outputs must return a dict, not {type(result).__name__}")
+        raise XComTypeError(f"a task with multiple_outputs must return a dict, not {type(result).__name__}")
     for key in result:
         if not isinstance(key, str):
-            raise XComError(f"a task with multiple_outputs must return a dict with str keys, not {key!r}")
+            raise XComTypeError(f"a task with multiple_outputs must return a dict with str keys, not {key!r}")
     return result

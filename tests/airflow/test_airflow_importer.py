@@ -43,11 +43,21 @@ def test_a_name_is_the_flowlet_thing_itself() -> None:
         ("DuplicateTaskIdFound", errors.DuplicateTaskId),
         ("AirflowDagCycleException", errors.DagCycle),
         ("ParamValidationError", errors.ParamError),
+        ("NodeNotFound", errors.TaskNotFound),
+        ("TaskAlreadyInTaskGroup", errors.DagError),
+        ("FailFastDagInvalidTriggerRule", errors.DagError),
     ],
 )
 def test_exceptions_are_flowlets_own(airflows: str, flowlets: type) -> None:
     for module in ("airflow.exceptions", "airflow.sdk.exceptions"):
         assert getattr(importlib.import_module(module), airflows) is flowlets
+
+
+def test_the_database_s_not_found_errors_are_those_of_dags_and_tasks() -> None:
+    from airflow.exceptions import DagCodeNotFound, TaskInstanceNotFound  # type: ignore[import-not-found]
+
+    assert DagCodeNotFound is errors.DagNotFound
+    assert TaskInstanceNotFound is errors.TaskNotFound
 
 
 def test_every_name_of_the_table_that_has_a_home_is_found_there() -> None:

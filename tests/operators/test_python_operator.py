@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowlet import DAG, DagError, FailTask, PythonOperator, SkipTask, get_current_context
-from flowlet.errors import FlowletError
+from flowlet.errors import FlowletError, XComError
 
 Run = Callable[..., Any]
 
@@ -269,6 +269,20 @@ def test_multiple_outputs_need_a_dict_with_string_keys(run: Run, wrong: Any) -> 
     with DAG("many") as dag:
         PythonOperator(task_id="many", python_callable=lambda: wrong, multiple_outputs=True)
     assert "multiple_outputs must return a dict" in run(dag).reasons["many"]
+
+
+@pytest.mark.parametrize("wrong", [[1], {1: "a"}])
+def test_the_wrong_shape_for_multiple_outputs_is_a_type_error_to_callbacks(run: Run, wrong: Any) -> None:
+    seen: list[BaseException] = []
+    with DAG("many") as dag:
+        PythonOperator(
+            task_id="many",
+            python_callable=lambda: wrong,
+            multiple_outputs=True,
+            on_failure_callback=lambda context: seen.append(context["exception"]),
+        )
+    run(dag)
+    assert [(isinstance(error, TypeError), isinstance(error, XComError)) for error in seen] == [(True, True)]
 
 
 def test_the_returned_value_is_logged_only_if_asked_for(run: Run) -> None:
