@@ -209,6 +209,13 @@ def flag(value: Any) -> bool:
     return bool(value)
 
 
+def plain_flag(value: Any) -> bool:
+    """True or False and nothing else: a word in its place is a mistake."""
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"must be True or False, not {value!r} ({type(value).__name__})")
+    return bool(value)
+
+
 def text(value: Any) -> str:
     """A string that can be written to a file."""
     if not isinstance(value, str):
@@ -309,7 +316,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "pre_execute": as_it_is,
     "post_execute": as_it_is,
     "do_xcom_push": flag,
-    "multiple_outputs": flag,
+    "multiple_outputs": plain_flag,
     "inlets": many,
     "outlets": many,
     "map_index_template": as_it_is,

@@ -98,18 +98,26 @@ class TaskFunction(Generic[P, R]):
         """The operator's, the call apart."""
         if self._many is None:
             self._many = self.pushes_many and returns_mapping(self.function)
-        return {**self.kwargs, "multiple_outputs": True} if self._many else self.kwargs
+        return {**self.kwargs, "multiple_outputs": self._many} if self._many else self.kwargs
 
     def _check_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         complaint = self._signature.complaint(args, kwargs, CONTEXT_KEYS)
         taken = [name for name in self._signature.positional[: len(args)] if name in CONTEXT_KEYS]
         if taken and complaint is None:
             complaint = f"{taken[0]!r} is filled from the task's context, do not pass it by position"
+        complaint = complaint or self._wrong_default()
         if complaint is not None:
             raise DagError(
                 f"task {self._task_id!r} ({self.__name__}) cannot be called so: {complaint}"
                 f" ({places.spell(places.here())})"
             )
+
+    def _wrong_default(self) -> str | None:
+        """A default that the context would hide (Airflow: sdk/bases/decorator.py)."""
+        for name, default in self._signature.defaults.items():
+            if name in CONTEXT_KEYS and default is not None:
+                return f"{name!r} is filled from the task's context, its default can only be None"
+        return None
 
     def override(self, **arguments: Any) -> Self:
         """The same function with other arguments for its task."""
@@ -134,6 +142,8 @@ class TaskFunction(Generic[P, R]):
             if name in self._partial:
                 raise self._wrong(f"argument {name!r} is given to partial() and mapped too")
         over = ExpandInput.checked(mapped, f"@task {self.__name__}")
+        if self.kwargs.get("trigger_rule") == "always" and any(True for _ in over.iter_references()):
+            raise self._wrong("over what a task returns it waits for that task, its trigger_rule cannot be 'always'")
         self._check_call((), {**self._partial, **mapped})
         return self._map(over)
 

@@ -328,3 +328,47 @@ def test_slas_are_told_to_have_no_effect() -> None:
         dag = DAG("d", sla_miss_callback=print, default_args={"sla": timedelta(hours=1)})
     with pytest.warns(UserWarning, match="^sla has no effect"):
         EmptyOperator(task_id="a", dag=dag)
+
+
+# -- what Airflow's sdk/bases/decorator.py and operator.py refuse ------------------------------------------
+
+
+def test_a_function_mapped_over_what_a_task_returns_has_no_place_for_always() -> None:
+    """It has to wait for that task. Over values that the file holds it may run always."""
+
+    @task
+    def rows() -> list[Any]:
+        return []
+
+    @task(trigger_rule="always")
+    def load(x: Any) -> None: ...
+
+    def build(source: Callable[[], Any]) -> None:
+        with DAG("etl"):
+            load.expand(x=source())
+
+    assert "its trigger_rule cannot be 'always'" in text_of(lambda: build(rows))
+    build(lambda: [1])
+
+
+@pytest.mark.parametrize("value", [3, "2024-01-01", ""])
+def test_what_the_context_fills_has_no_default_but_none(value: Any) -> None:
+    @task
+    def hidden(ds: Any = value) -> None: ...
+
+    @task
+    def plain(ds: Any = None) -> None: ...
+
+    with DAG("etl"):
+        plain()
+        assert "'ds' is filled from the task's context, its default can only be None" in text_of(hidden)
+
+
+@pytest.mark.parametrize("value", ["x", 1, ""])
+def test_multiple_outputs_is_true_or_false(value: Any) -> None:
+    def call() -> None:
+        with DAG("etl"):
+            task(task_id="load", multiple_outputs=value)(lambda: {"rows": 1})()
+
+    assert f"multiple_outputs must be True or False, not {value!r}" in text_of(call)
+    assert f"multiple_outputs must be True or False, not {value!r}" in text_of(lambda: a_task(multiple_outputs=value))
