@@ -14,6 +14,7 @@ from flowlet.authoring.compile import Compiled, arrange, compile_dag
 from flowlet.authoring.group import TaskGroup
 from flowlet.authoring.params import NOTSET, DagParam, ParamsDict
 from flowlet.authoring.running import Runnable
+from flowlet.authoring.teardowns import Teardowns
 from flowlet.errors import DagError, DuplicateTaskId, ParamError, TaskNotFound
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from flowlet.timetables import Timetable
 
 
-class DAG(Runnable, spellings.Respelt):
+class DAG(Runnable, Teardowns, spellings.Respelt):
     """A description of tasks, their order and their schedule: `with DAG("etl", schedule="@daily"): ...`.
 
     Arguments are Airflow's. Naive datetimes are read in `FLOWLET__CORE__DEFAULT_TIMEZONE` (default UTC); the
