@@ -71,9 +71,9 @@ def test_the_first_command_shows_the_report_of_the_etl(folder: Path) -> None:
 def test_the_daemon_runs_and_the_lines_for_another_terminal_work_beside_it(
     daemon: subprocess.Popen[str], folder: Path
 ) -> None:
-    said = {line.split()[1]: typed(line, folder) for line in BESIDE_IT}
-    assert said["trigger"].endswith(" of example_dag is running\n")
-    assert "list_files" in said["runs"]
+    said = {" ".join(line.split()[1:3]): typed(line, folder) for line in BESIDE_IT}
+    assert said["trigger example_dag"].endswith(" of example_dag is running\n")
+    assert "list_files" in said["runs show"]
     assert f"process {daemon.pid} on " in said["doctor"]
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(60) == 0
@@ -87,4 +87,4 @@ def test_the_same_lines_work_while_no_scheduler_runs(daemon: subprocess.Popen[st
 
 
 def test_the_readme_has_its_examples() -> None:
-    assert (len(BLOCKS), len(BESIDE_IT)) == (2, 13)
+    assert (len(BLOCKS), len(BESIDE_IT)) == (2, 16)
