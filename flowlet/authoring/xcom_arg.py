@@ -62,10 +62,11 @@ class XComArg(ResolveMixin, DependencyMixin):
         A task with `multiple_outputs` that was skipped, or whose dict lacks the key, gives None. Of a mapped
         task it is the list of all that its instances pushed.
         """
-        operator = self.operator
+        operator, ti = self.operator, context["ti"]
         if operator.is_mapped or operator.mapped_group is not None:
-            return context["ti"].pull_mapped(operator, self.key)
-        value = context["ti"].xcom_pull(task_ids=operator.task_id, key=self.key, default=_MISSING)
+            value = ti.pull_mapped(operator, self.key, default=_MISSING)
+        else:
+            value = ti.xcom_pull(task_ids=operator.task_id, key=self.key, default=_MISSING)
         if value is not _MISSING:
             return value
         if self.key == RETURN_KEY or operator.multiple_outputs:

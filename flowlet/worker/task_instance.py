@@ -311,16 +311,16 @@ class RuntimeTaskInstance(Looks):
         text = None if look is None else look(dag_id or run.dag_id, date, task_id, map_index, key)
         return default if text is None else values.decode(text, self._types)
 
-    def pull_mapped(self, operator: BaseOperator, key: str = RETURN_KEY) -> Any:
+    def pull_mapped(self, operator: BaseOperator, key: str = RETURN_KEY, *, default: Any = None) -> Any:
         """What a mapped task pushed: the list of all that its instances did, in order of their index.
 
-        Inside a mapped group an instance sees that of its own index (Airflow: `XComArg.resolve`).
+        Inside a mapped group an instance sees that of its own index, or `default` (Airflow: `XComArg.resolve`).
         """
         work, run = self._work, self._work.run
         group = operator.mapped_group
         if group is not None and work.task.mapped_group is group:
             text = work.xcoms.get(run.dag_id, run.run_id, operator.task_id, work.map_index, key)
-            return None if text is None else values.decode(text, self._types)
+            return default if text is None else values.decode(text, self._types)
         found = work.xcoms.get_mapped(run.dag_id, run.run_id, operator.task_id, key)
         return [values.decode(text, self._types) for _, text in found]
 

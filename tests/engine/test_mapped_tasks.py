@@ -136,7 +136,7 @@ def test_a_mapped_task_can_be_mapped_over_and_nothing_returned_is_no_item() -> N
     assert outputs(result, "add") == [1, 3]
 
 
-@pytest.mark.parametrize("rule", ["all_success", "all_done", "always"])
+@pytest.mark.parametrize("rule", ["all_success", "all_done"])
 def test_nothing_to_map_over_is_one_skipped_instance_whatever_the_rule(rule: str) -> None:
     result = ran(dag_of(lambda: add.override(trigger_rule=rule).expand(x=numbers(0))))
     assert result["tasks"] == {"numbers": "success", "add": "skipped"}
@@ -144,7 +144,7 @@ def test_nothing_to_map_over_is_one_skipped_instance_whatever_the_rule(rule: str
 
 
 @pytest.mark.parametrize(("outcome", "becomes"), [("fail", "upstream_failed"), ("skip", "skipped")])
-@pytest.mark.parametrize("rule", ["all_success", "all_done", "one_failed", "always"])
+@pytest.mark.parametrize("rule", ["all_success", "all_done", "one_failed"])
 def test_a_source_that_did_not_succeed_decides_whatever_the_rule(outcome: str, becomes: str, rule: str) -> None:
     @task
     def source() -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowlet import DAG, SkipTask, task
+from flowlet import DAG, SkipTask, task, task_group
 
 
 @task
@@ -97,3 +97,18 @@ def test_the_output_of_a_task_as_an_argument(rule: str) -> None:
     told = dag.test().as_dict()
     assert (told["tasks"]["see"], told["xcoms"].get("see:return_value")) == (state, value)
     assert dag.get_task("see").upstream_task_ids == upstream
+
+
+def test_a_key_that_nobody_pushed_fails_inside_a_mapped_group_too() -> None:
+    with DAG("d") as dag:
+
+        @task_group
+        def each(n: int) -> None:
+            see.override(task_id="of_a_key")(one.override(task_id="pushes")()["no such key"])
+            see.override(task_id="of_nothing")(nothing())
+
+        each.expand(n=[1, 2])
+    told = dag.test().as_dict()
+    assert [told["tasks"][f"each.of_a_key[{n}]"] for n in (0, 1)] == ["failed", "failed"]
+    assert told["errors"]["each.of_a_key[1]"] == ["XComNotFound"]
+    assert told["xcoms"]["each.of_nothing[0]:return_value"] == "None"
