@@ -175,7 +175,9 @@ def trigger_rule(value: Any) -> TriggerRule:
 
 
 def weight_rule(value: Any) -> Any:
-    """One of Airflow's rules, or a strategy."""
+    """One of Airflow's rules, or a strategy: an instance, or the path of a class that is imported."""
+    if isinstance(value, str) and "." in value:
+        value = _made_from(value)
     if not isinstance(value, str):
         from flowlet.authoring.priority import PriorityWeightStrategy
 
@@ -186,6 +188,17 @@ def weight_rule(value: Any) -> Any:
         return WeightRule(value)
     except ValueError:
         raise ValueError(f"{value!r} is no weight rule; there are {', '.join(WeightRule)}") from None
+
+
+def _made_from(path: str) -> Any:
+    """An instance of the class of that path. ValueError, which says what is missing."""
+    from importlib import import_module
+
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path!r} is no class that can be imported and made without arguments: {error}") from None
 
 
 def callbacks(value: Any) -> tuple[Callable[..., Any], ...]:

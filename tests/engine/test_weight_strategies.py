@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowlet import DAG, Engine, PythonOperator
 from flowlet.authoring.priority import PriorityWeightStrategy
+from flowlet.errors import DagError
 
 pytestmark = pytest.mark.anyio
 
@@ -73,3 +75,19 @@ def test_a_strategy_is_on_file_by_its_path_and_one_of_a_class_is_as_another() ->
     assert spec(ByName()).tasks[0].weight_rule == f"{__name__}.ByName"
     assert spec(ByName()).hash == spec(ByName()).hash != spec(Broken()).hash
     assert ByName() == ByName() != Broken()
+
+
+def test_a_strategy_may_be_named_by_the_path_of_its_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_weights.py").write_text(
+        "from flowlet.authoring.priority import PriorityWeightStrategy\n"
+        "class Heavy(PriorityWeightStrategy):\n"
+        "    def get_weight(self, ti):\n"
+        "        return 99\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with DAG("dag"):
+        named = PythonOperator(task_id="a", python_callable=print, weight_rule="my_weights.Heavy")
+        assert named.weight_rule.get_weight(None) == 99
+        for wrong, why in (("my_weights.Light", "no attribute 'Light'"), ("no_weights.Heavy", "No module named 'no_weights'")):
+            with pytest.raises(DagError, match=f"weight_rule '{wrong}' is no class that can be imported.*{why}"):
+                PythonOperator(task_id=wrong, python_callable=print, weight_rule=wrong)
