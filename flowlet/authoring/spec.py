@@ -201,7 +201,7 @@ def _sparse(thing: Any, *, skip: tuple[str, ...]) -> dict[str, Any]:
         if field.name in skip:
             continue
         value = getattr(thing, field.name)
-        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
+        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]  # attrs types its Factory as what it makes
         if value != default:
             shape[field.name] = value
     return shape

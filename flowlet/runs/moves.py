@@ -1,7 +1,7 @@
 """What the brain decides and the store writes: each move is the row of parameters of one statement.
 
 A turn of the scheduler collects its moves in one `Moves`; the store applies it as one transaction, the
-kinds in the order of `Moves.__slots__`, rows of a kind in the order in which they were decided. Every
+kinds in the order of `store/write.sql`, rows of a kind in the order in which they were decided. Every
 update names the state and the attempt that it expects and must change exactly one row (law 4); the
 owner's epoch is guarded once per transaction. Moments are microseconds. Of the moves that come in large
 numbers the first field tells the rows apart: those that are equal in the others are one statement.
@@ -355,7 +355,7 @@ class AddEvent(NamedTuple):
 
 
 class Moves:
-    """All that one turn decided, in the order in which the store applies it."""
+    """All that one turn decided, by kind."""
 
     __slots__ = (
         "add_backfill",

@@ -15,7 +15,6 @@ from flowlet.runs.moves import AddRun, AddTasks
 from flowlet.runs.states import (
     AWAITING_INPUT,
     DEFERRED,
-    FAILED,
     QUEUED,
     RUNNING,
     TERMINAL,
@@ -336,7 +335,7 @@ class Brain:
         ended = {conflict.move.id for conflict in conflicts if conflict.kind in ("reopen_run", "begin_run", "end_run", "judge_run")}
         for run in turn.runs:
             if run.id in lost_runs:
-                self._forget(run, turn)
+                reloading.forget(self, run, turn)
         for ti in [ti for ti in turn.start if ti.run.id in lost_runs or ti.id in lost_tasks]:
             turn.start.remove(ti)
             self.in_flight -= 1
@@ -344,22 +343,6 @@ class Brain:
         stale = {ti.run.id: ti.run for ti in turn.touched if ti.id in lost_tasks}
         stale |= {run.id: run for entry in self.entries.values() for run in entry.known() if run.id in ended}
         return [run for run in stale.values() if run.id not in lost_runs]
-
-    def _forget(self, run: ActiveRun, turn: Turn) -> None:
-        """A new run whose run_id or date is taken never was."""
-        entry = self.entries[run.dag_id]
-        backfilling.turn_down(entry, run, turn)
-        entry.let_go(run)
-        entry.closing.pop(run.run_id, None)
-        for ti in run.instances:
-            if ti.holds:
-                self.admission.release(ti)
-            ti.released = False
-        run.state = FAILED
-        self.at(turn.now, "begin", entry)
-        error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
-        turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
-        turn.over = [other for other in turn.over if other is not run]
 
     # -- questions -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A run whose rows somebody else changed is read again from the file, which is right (law 4).
+"""What the file did not take: a run whose rows somebody else changed is read again, for the file is right (law 4).
 
 The run stays the same object, so whoever waits for it goes on waiting; its instances are new.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowlet.errors import RunExists
 from flowlet.runs import plan
 from flowlet.runs.hydrate import run_from_rows
-from flowlet.runs.states import QUEUED, RUNNING
-from flowlet.scheduler import editing, registration
+from flowlet.runs.states import FAILED, QUEUED, RUNNING
+from flowlet.scheduler import backfilling, editing, registration
 
 if TYPE_CHECKING:
     from flowlet.runs.instances import ActiveRun
@@ -73,3 +74,20 @@ def _go_on(brain: Brain, run: ActiveRun, turn: Turn) -> None:
     for ti in registration.go_on(brain, entry, run, turn):
         reason = "its row was changed by somebody else"
         plan.interrupt(ti, reason, turn, crashed=True, deed="what it left could not be written")
+
+
+def forget(brain: Brain, run: ActiveRun, turn: Turn) -> None:
+    """A new run whose run_id or date is taken never was."""
+    entry = brain.entries[run.dag_id]
+    backfilling.turn_down(entry, run, turn)
+    entry.let_go(run)
+    entry.closing.pop(run.run_id, None)
+    for ti in run.instances:
+        if ti.holds:
+            brain.admission.release(ti)
+        ti.released = False
+    run.state = FAILED
+    brain.at(turn.now, "begin", entry)
+    error = RunExists(f"DAG {run.dag_id!r} has a run {run.run_id!r}, or one with its logical date, already")
+    turn.replies = [(reply, error if answer is run else answer) for reply, answer in turn.replies]
+    turn.over = [other for other in turn.over if other is not run]
