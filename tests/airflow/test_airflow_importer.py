@@ -19,11 +19,11 @@ from flowlet.airflow.modules import MODULES
 
 
 def test_a_name_is_the_flowlet_thing_itself() -> None:
-    from airflow.operators.bash_operator import BashOperator  # type: ignore[import-not-found]
-    from airflow.providers.standard.operators.bash import (  # type: ignore[import-not-found]
+    from airflow.operators.bash_operator import BashOperator
+    from airflow.providers.standard.operators.bash import (
         BashOperator as ProvidersBashOperator,
     )
-    from airflow.sdk import DAG, task  # type: ignore[import-not-found]
+    from airflow.sdk import DAG, task
 
     assert BashOperator is ProvidersBashOperator is flowlet.BashOperator
     assert DAG is flowlet.DAG
@@ -54,7 +54,7 @@ def test_exceptions_are_flowlets_own(airflows: str, flowlets: type) -> None:
 
 
 def test_the_database_s_not_found_errors_are_those_of_dags_and_tasks() -> None:
-    from airflow.exceptions import DagCodeNotFound, TaskInstanceNotFound  # type: ignore[import-not-found]
+    from airflow.exceptions import DagCodeNotFound, TaskInstanceNotFound
 
     assert DagCodeNotFound is errors.DagNotFound
     assert TaskInstanceNotFound is errors.TaskNotFound
@@ -72,8 +72,8 @@ def test_every_name_of_the_table_of_homes_is_in_some_module() -> None:
 
 
 def test_submodules_are_attributes_as_everywhere() -> None:
-    import airflow  # type: ignore[import-not-found]
-    from airflow.utils import timezone  # type: ignore[import-not-found]
+    import airflow
+    from airflow.utils import timezone
 
     assert airflow.utils.timezone is timezone
     assert timezone.utcnow().tzinfo is not None

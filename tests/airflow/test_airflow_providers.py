@@ -16,9 +16,9 @@ from flowlet.worker.connections import Connection
 
 
 def test_small_functions() -> None:
-    from airflow.utils.helpers import exactly_one, merge_dicts, prune_dict  # type: ignore[import-not-found]
-    from airflow.utils.module_loading import import_string, qualname  # type: ignore[import-not-found]
-    from airflow.utils.strings import to_boolean  # type: ignore[import-not-found]
+    from airflow.utils.helpers import exactly_one, merge_dicts, prune_dict
+    from airflow.utils.module_loading import import_string, qualname
+    from airflow.utils.strings import to_boolean
 
     assert merge_dicts({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "c": 4}) == {"a": {"x": 1, "y": 3}, "b": 1, "c": 4}
     assert (exactly_one(1, None, 0), exactly_one(1, 2), exactly_one()) == (True, False, False)
@@ -26,7 +26,7 @@ def test_small_functions() -> None:
     assert prune_dict({"a": 0, "b": 1}, mode="truthy") == {"b": 1}
     assert [to_boolean(text) for text in ("Yes", "on", "0", None)] == [True, True, False, False]
     assert import_string("pathlib.Path") is Path
-    from airflow.lineage.hook import get_hook_lineage_collector  # type: ignore[import-not-found]
+    from airflow.lineage.hook import get_hook_lineage_collector
 
     assert get_hook_lineage_collector().add_extra(context=None, key="x", value=1) is None
     assert qualname(Path) == "pathlib.Path"
@@ -36,7 +36,7 @@ def test_small_functions() -> None:
 
 
 def test_installed_packages_tell_their_hooks_and_dialects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.providers_manager import ProvidersManager  # type: ignore[import-not-found]
+    from airflow.providers_manager import ProvidersManager
 
     (tmp_path / "acme_provider.py").write_text(
         dedent("""

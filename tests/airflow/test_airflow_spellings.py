@@ -48,9 +48,9 @@ def test_an_operator_that_has_an_argument_of_an_old_name_gets_it(dag_of: Any) ->
 
 def test_without_airflows_names_flowlet_takes_its_own_only() -> None:
     with pytest.raises(DagError, match="takes no argument 'schedule_interval'"):
-        DAG("d", schedule_interval="@daily")  # type: ignore[arg-type]
+        DAG("d", schedule_interval="@daily")
     with DAG("d"), pytest.raises(DagError, match="takes no argument 'provide_context'"):
-        BaseOperator(task_id="a", provide_context=True)  # type: ignore[call-arg]
+        BaseOperator(task_id="a", provide_context=True)
 
 
 def test_a_mistaken_argument_is_still_one(problem_of: Any) -> None:
@@ -115,7 +115,7 @@ def test_moments_that_a_task_gets_can_be_handed_on(dag_of: Any) -> None:
 
 
 def test_days_ago_is_a_midnight() -> None:
-    from airflow.utils.dates import days_ago  # type: ignore[import-not-found]
+    from airflow.utils.dates import days_ago
 
     now = from_micros(SystemClock().now())
     assert timedelta(days=2) <= now - days_ago(2) < timedelta(days=3, minutes=1)
@@ -123,7 +123,7 @@ def test_days_ago_is_a_midnight() -> None:
 
 
 def test_states() -> None:
-    from airflow.utils.state import DagRunState, State, TaskInstanceState  # type: ignore[import-not-found]
+    from airflow.utils.state import DagRunState, State, TaskInstanceState
 
     assert State.SUCCESS == TaskInstanceState.SUCCESS == DagRunState.SUCCESS == "success"
     assert State.UPSTREAM_FAILED in State.failed_states
@@ -132,7 +132,7 @@ def test_states() -> None:
 
 
 def test_timezone() -> None:
-    from airflow.utils import timezone  # type: ignore[import-not-found]
+    from airflow.utils import timezone
 
     naive = datetime(2026, 1, 1)  # noqa: DTZ001  what it is about
     assert timezone.make_aware(naive, "Europe/Berlin").astimezone(UTC) == datetime(2025, 12, 31, 23, tzinfo=UTC)
@@ -144,7 +144,7 @@ def test_timezone() -> None:
 
 
 def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.models import Variable  # type: ignore[import-not-found]
+    from airflow.models import Variable
 
     monkeypatch.setenv("AIRFLOW_VAR_LIST", "[1, 2]")
     assert (Variable.get("list"), Variable.get("list", deserialize_json=True)) == ("[1, 2]", [1, 2])
@@ -158,7 +158,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.configuration import conf  # type: ignore[import-not-found]
+    from airflow.configuration import conf
 
     monkeypatch.setenv("AIRFLOW__MY__LIMIT", "7")
     monkeypatch.setenv("AIRFLOW__MY__ON", "True")
@@ -186,14 +186,14 @@ def test_a_sensor_for_poking_only(problem_of: Any) -> None:
 
 
 def test_a_file_that_makes_many_dags_is_loaded_for_all() -> None:
-    from airflow.sdk import get_parsing_context  # type: ignore[import-not-found]
+    from airflow.sdk import get_parsing_context
 
     assert get_parsing_context().dag_id is None
 
 
 def test_hooks_find_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.exceptions import AirflowNotFoundException  # type: ignore[import-not-found]
-    from airflow.hooks.base import BaseHook  # type: ignore[import-not-found]
+    from airflow.exceptions import AirflowNotFoundException
+    from airflow.hooks.base import BaseHook
 
     monkeypatch.setenv("AIRFLOW_CONN_DB", "postgres://u@h:1/s")
     assert BaseHook.get_connection("db").host == "h"

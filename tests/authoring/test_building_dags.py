@@ -106,7 +106,7 @@ def test_default_args_reach_every_parameter_up_to_the_subclass_own() -> None:
     with DAG("d", default_args=defaults):
         one = Loading(task_id="one")
         two = Loading(task_id="two", table="own", retries=0)
-        shell = BashOperator(task_id="shell")  # type: ignore[call-arg]  # default_args give the command
+        shell = BashOperator(task_id="shell")  # default_args give the command
     assert (one.owner, one.retries, one.table, one.batch) == ("ann", 2, "t", 5)
     assert (two.owner, two.retries, two.table) == ("ann", 0, "own")
     assert shell.bash_command == "true"

@@ -63,7 +63,7 @@ def test_a_conf_that_a_setting_forbids_changes_nothing(monkeypatch: pytest.Monke
 
 def test_params_that_the_arguments_of_a_dag_function_bring_are_checked_too() -> None:
     @dag(schedule="@daily")
-    def etl(day: str = Param(type="string")) -> None:  # type: ignore[assignment]  # as Airflow's users write it
+    def etl(day: str = Param(type="string")) -> None:  # as Airflow's users write it
         BashOperator(task_id="t", bash_command="true")
 
     with pytest.raises(DagError, match="needs valid defaults: param 'day' of DAG 'etl'"):

@@ -30,7 +30,7 @@ def acknowledge_before_commit() -> None:
             await _commit(self, turn)
         self._carry_out(turn)
 
-    Scheduler.turn = turn  # type: ignore[method-assign]
+    Scheduler.turn = turn
 
 
 def start_before_commit() -> None:
@@ -47,7 +47,7 @@ def start_before_commit() -> None:
             await _commit(self, turn)
         self._carry_out(turn)
 
-    Scheduler.turn = turn  # type: ignore[method-assign]
+    Scheduler.turn = turn
 
 
 def cursor_before_run() -> None:
@@ -64,7 +64,7 @@ def cursor_before_run() -> None:
             await _commit(self, turn)
         self._carry_out(turn)
 
-    Scheduler.turn = turn  # type: ignore[method-assign]
+    Scheduler.turn = turn
 
 
 def no_state_guard() -> None:
@@ -87,7 +87,7 @@ def deliver_twice() -> None:
             await once(self, again)
         return conflicts
 
-    store.Store.commit = commit  # type: ignore[method-assign]
+    store.Store.commit = commit
 
 
 def no_epoch_guard() -> None:
@@ -104,7 +104,7 @@ def lose_outcome() -> None:
         if seen[0] % 10:
             deliver(self, work, outcome)
 
-    Scheduler.deliver = lossy  # type: ignore[method-assign]
+    Scheduler.deliver = lossy
 
 
 def start_twice_after_recovery() -> None:
@@ -119,7 +119,7 @@ def start_twice_after_recovery() -> None:
                 self.brain.in_flight += 1
                 self.brain.admission.parallel.used += 1
 
-    Scheduler._carry_out = twice  # type: ignore[method-assign]
+    Scheduler._carry_out = twice
 
 
 def interrupted_is_a_retry() -> None:
@@ -161,15 +161,15 @@ def coalesced_ticks_forgotten() -> None:
 
 def pool_ignored() -> None:
     """A pool never says no."""
-    limits.Admission._limits = lambda self, ti: [(ti.run.limit, 1)]  # type: ignore[method-assign]
+    limits.Admission._limits = lambda self, ti: [(ti.run.limit, 1)]
 
 
 def _rewrite(old: str, new: str) -> None:
     """In every statement that the writer runs."""
-    applying.PLAN = tuple(  # type: ignore[misc]
+    applying.PLAN = tuple(
         (slot, sql.replace(old, new), counted) for slot, sql, counted in applying.PLAN
     )
-    applying._STEPS = tuple(  # type: ignore[misc]
+    applying._STEPS = tuple(
         (rows_of, apply, sql.replace(old, new), many.replace(old, new), counted)
         for rows_of, apply, sql, many, counted in applying._STEPS
     )

@@ -354,7 +354,7 @@ async def test_after_a_failure_the_next_date_waits_and_says_for_what() -> None:
     gate.fails = {day(3)}
     async with an_engine(gate.dag(depends_on_past=True)) as engine:
         backfill = await engine.backfill("daily", day(2), day(5), reprocess_behavior="failed", max_active_runs=2)
-        await engine.clock.run_until(NOON + timedelta(hours=1))  # type: ignore[attr-defined]  # it is virtual
+        await engine.clock.run_until(NOON + timedelta(hours=1))  # it is virtual
         await backfill.refresh()
         assert days(backfill) == {2: "success", 3: "failed", 4: "running", 5: "running"}
         why = await engine.why("daily", "backfill__2021-01-04T00:00:00+00:00", "hi")
@@ -368,7 +368,7 @@ async def test_what_ended_long_ago_is_not_forgotten_because_many_later_dates_are
             await (await engine.trigger("daily", logical_date=day(1) + timedelta(minutes=number))).wait()
         gate.fails = {datetime(2020, 12, 2, tzinfo=UTC)}
         backfill = await engine.backfill("daily", "2020-12-01", "2020-12-04", reprocess_behavior="failed", max_active_runs=1)
-        await engine.clock.run_until(NOON + timedelta(hours=1))  # type: ignore[attr-defined]  # it is virtual
+        await engine.clock.run_until(NOON + timedelta(hours=1))  # it is virtual
         assert list(days(await backfill.refresh()).values()) == ["success", "failed", "running", None]
 
 
@@ -393,7 +393,7 @@ async def test_a_paused_backfill_lets_go_on_what_has_begun_and_begins_nothing() 
         paused = await engine.pause_backfill(backfill.id or 0)
         assert (paused.state, paused.waits) == ("paused", "it is paused: `flowlet backfill unpause 1`")
         gate.door.set()
-        await engine.clock.run_until(NOON + timedelta(hours=1))  # type: ignore[attr-defined]  # it is virtual
+        await engine.clock.run_until(NOON + timedelta(hours=1))  # it is virtual
         assert days(await backfill.refresh()) == {1: "success", 2: None, 3: None}
         assert (await engine.unpause_backfill(1)).state == "running"
         assert set(days(await backfill.wait()).values()) == {"success"}
@@ -479,7 +479,7 @@ async def test_retention_takes_old_backfills_along_and_leaves_one_that_goes_on(t
         gate.door.clear()
         await engine.backfill("daily", day(1), day(4))
         await gate.holds(engine, 2)
-        engine.clock.advance(timedelta(days=91))  # type: ignore[attr-defined]  # it is virtual
+        engine.clock.advance(timedelta(days=91))  # it is virtual
         await engine.prune(keep_runs=1)
         assert [one.id for one in await engine.backfills()] == [2]
         assert days(await engine.get_backfill(2)) == {1: "already exists", 2: "already exists", 3: "running", 4: "running"}
@@ -530,7 +530,7 @@ async def test_ticks_that_find_their_date_filled_are_skipped_and_the_schedule_go
     async with an_engine(dag(), path=path) as engine:
         await (await engine.backfill("daily", datetime(2020, 12, 20, tzinfo=UTC), day(19))).wait()
     async with an_engine(dag(), path=path, schedules=True) as engine:
-        await engine.clock.run_until(day(22))  # type: ignore[attr-defined]  # it is virtual
+        await engine.clock.run_until(day(22))  # it is virtual
     ticks = rows(path, "SELECT outcome, reason, sum(count) FROM ticks GROUP BY 1, 2 ORDER BY 1")
     assert [(outcome, count) for outcome, _, count in ticks] == [("late", 1), ("ran", 2), ("skipped", 19)]
     assert "is taken by another run" in ticks[2][1]
@@ -546,5 +546,5 @@ async def test_a_tick_whose_date_is_being_filled_is_skipped(tmp_path: Path) -> N
     async with an_engine(gate.dag(start_date=day(1), catchup=True), path=path, schedules=True) as engine:
         backfill = await (await engine.get_backfill(1)).wait()
         assert set(days(backfill).values()) == {"success"}
-        await engine.clock.run_until(NOON)  # type: ignore[attr-defined]  # it is virtual
+        await engine.clock.run_until(NOON)  # it is virtual
     assert rows(path, "SELECT outcome, sum(count) FROM ticks GROUP BY 1 ORDER BY 1") == [("late", 17), ("skipped", 3)]

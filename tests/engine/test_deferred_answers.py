@@ -31,7 +31,7 @@ async def asked(engine: Engine) -> Any:
     run = await engine.trigger("asking", logical_date=NEW_YEAR)
     while run._run.find("ask").shown != "awaiting_input":
         assert run.state != "failed", run.as_dict()
-        await engine._scheduler.catch_up()  # type: ignore[union-attr]  # a turn of the loop
+        await engine._scheduler.catch_up()  # a turn of the loop
     return run
 
 

@@ -371,7 +371,7 @@ async def test_the_clock_does_not_jump_while_a_trigger_runs() -> None:
     async with Engine(dags=[deferring(lambda: bell, options={"timeout": HOUR})], clock=clock) as engine:
         run = await engine.trigger("deferring")
         await bell.heard.wait()
-        engine._scheduler.wake()  # type: ignore[union-attr]  # it is open
+        engine._scheduler.wake()  # it is open
         assert await clock.asked is True
         bell.rung.set()
         assert (await run.wait()).state == "success"
@@ -388,7 +388,7 @@ async def test_a_set_clock_changes_no_amount_of_time_and_moves_no_moment() -> No
         for task_id in ("span", "moment", "limit"):
             await reach(engine, run, task_id, "deferred")
         clock.step(-HOUR / 2)
-        await engine._scheduler.catch_up()  # type: ignore[union-attr]  # until the step is noticed
+        await engine._scheduler.catch_up()  # until the step is noticed
         whys = [await engine.why("deferring", run.run_id, task_id) for task_id in ("span", "moment", "limit")]
     assert "until 2026-01-01T00:30:00" in whys[0]
     assert "until 2026-01-01T01:00:00" in whys[1]
@@ -410,7 +410,7 @@ async def reach(engine: Engine, run: Any, task_id: str, state: str) -> None:
     """Until a task stands where it is to stand, on file."""
     while run._run.find(task_id).shown != state:
         assert run._run.find(task_id).shown not in ("success", "failed"), run.as_dict()
-        await engine._scheduler.catch_up()  # type: ignore[union-attr]  # a turn of the loop
+        await engine._scheduler.catch_up()  # a turn of the loop
 
 
 async def test_a_deferred_task_holds_no_slot_of_anything() -> None:

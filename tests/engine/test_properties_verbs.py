@@ -169,7 +169,7 @@ class SlowReading:
                 await self.now.wait()
             return await fetch(asked, **where)
 
-        store.fetch = slow  # type: ignore[method-assign]
+        store.fetch = slow
 
 
 @pytest.mark.anyio
@@ -215,7 +215,7 @@ async def test_whoever_asks_for_a_run_that_is_being_written_is_answered_when_it_
             await written.wait()
             return await commit(moves)
 
-        store.commit = slow  # type: ignore[method-assign]
+        store.commit = slow
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(engine.trigger("one", run_id="fresh"))]
             while engine.brain.entries["one"].find("fresh") is None:

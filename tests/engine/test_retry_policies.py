@@ -118,7 +118,7 @@ def test_what_is_final_is_not_asked_about() -> None:
     assert policy.asked == []
 
 
-@pytest.mark.parametrize("answer", [RuntimeError("its own"), SystemExit(3), None, "retry", RetryDecision("odd")])  # type: ignore[arg-type]
+@pytest.mark.parametrize("answer", [RuntimeError("its own"), SystemExit(3), None, "retry", RetryDecision("odd")])
 async def test_a_policy_that_fails_is_told_and_the_task_goes_on_as_without_it(answer: Any, either: Any) -> None:
     dag = failing(Says(answer), either(raising(ValueError("x"))), retry_delay=timedelta(0))
     async with Engine(dags=[dag]) as engine:
@@ -157,7 +157,7 @@ async def test_a_body_that_ran_too_long_is_asked_about_and_never_on_the_loop(kin
     policy, here, enough = Says(RetryDecision.fail("too slow")), threading.get_ident(), threading.Event()
     where: list[int] = []
     ask = policy.evaluate
-    policy.evaluate = lambda **facts: (where.append(threading.get_ident()), ask(**facts))[1]  # type: ignore[method-assign]
+    policy.evaluate = lambda **facts: (where.append(threading.get_ident()), ask(**facts))[1]
 
     async def coroutine() -> None:
         await asyncio.Event().wait()
@@ -209,6 +209,6 @@ def test_rules_are_tried_in_order_and_the_first_that_matches_decides() -> None:
 
 def test_what_is_no_policy_and_no_path_is_refused_where_it_is_written() -> None:
     with pytest.raises(DagError, match="retry_policy must be a RetryPolicy, not 'never'"):
-        failing("never", raising())  # type: ignore[arg-type]
+        failing("never", raising())
     with pytest.raises(ValueError, match="'ValueError' of a RetryRule is no dotted path"):
         RetryRule("ValueError")

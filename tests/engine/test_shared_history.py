@@ -192,7 +192,7 @@ def test_the_times_of_history_follow_one_another_and_dates_are_the_days_own(db: 
     assert times == sorted(times)
     assert datetime.fromisoformat(times[-1]) - before > timedelta(hours=15)
     dates = [run.logical_date for run in runs]
-    assert before <= dates[0] < dates[1] < dates[2] <= after  # type: ignore[operator]  # they have dates
+    assert before <= dates[0] < dates[1] < dates[2] <= after  # they have dates
     with Reader(db) as reader:
         assert reader.check() == []
 

@@ -323,7 +323,7 @@ async def test_a_run_that_is_asked_for_while_its_end_is_written_is_the_run_itsel
                 await asyncio.sleep(0)  # noqa: TID251  lets it look for the run
             return await commit(moves)
 
-        store.commit = while_committing  # type: ignore[method-assign]
+        store.commit = while_committing
         first = await engine.trigger("adding", run_id="r")
         await first.wait()
         again = await asked[0]

@@ -30,7 +30,7 @@ async def open_all(paths: list[Path | str]) -> tuple[list[Engine], list[StoreOwn
     answers = await asyncio.gather(*(one.__aenter__() for one in engines), return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, BaseException)]
     assert all(isinstance(error, StoreOwned) for error in refused), refused
-    return [answer for answer in answers if isinstance(answer, Engine)], refused  # type: ignore[return-value]  # just looked
+    return [answer for answer in answers if isinstance(answer, Engine)], refused  # just looked
 
 
 async def test_of_many_that_open_a_file_at_once_one_leads_and_the_others_name_it(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def test_a_call_runs_in_a_thread_and_a_coroutine_on_the_loop(desk: Any) ->
 
     async def coroutine() -> int:
         where["coroutine"] = threading.current_thread()
-        where["task"] = asyncio.current_task().get_name()  # type: ignore[union-attr]  # it runs in one
+        where["task"] = asyncio.current_task().get_name()  # it runs in one
         return 2
 
     outcomes = [await desk.outcome_of(desk.accept(body)) for body in (call, coroutine)]

@@ -100,7 +100,7 @@ async def test_an_idle_thread_keeps_nothing_of_its_last_job() -> None:
     pool = Pool()
     big = Big()
     gone = weakref.ref(big)
-    pool.threads.submit(lambda big=big: str(big))  # type: ignore[misc]  # bound now
+    pool.threads.submit(lambda big=big: str(big))  # bound now
     del big
     await pool.until(1)
     pool.threads.submit(lambda: None)

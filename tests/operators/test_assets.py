@@ -64,7 +64,7 @@ def test_conditions_nest() -> None:
         ]
     }
     with pytest.raises(DagError, match="a condition is made of assets"):
-        AssetAll(a, "b")  # type: ignore[arg-type]
+        AssetAll(a, "b")
 
 
 def test_a_watcher_has_a_trigger_for_events() -> None:
@@ -72,7 +72,7 @@ def test_a_watcher_has_a_trigger_for_events() -> None:
     watched = Asset("x", watchers=[AssetWatcher(name="flags", trigger=trigger)])
     assert (watched.watchers[0].trigger, watched) == (trigger, Asset("x"))
     with pytest.raises(DagError, match="must be a BaseEventTrigger"):
-        AssetWatcher(name="flags", trigger=FileTrigger("x"))  # type: ignore[arg-type]
+        AssetWatcher(name="flags", trigger=FileTrigger("x"))
 
 
 @pytest.mark.anyio
@@ -223,7 +223,7 @@ def test_a_dag_that_is_scheduled_by_assets_is_run_by_hand(run: Run, schedule: An
     with DAG("reading", schedule=schedule) as dag:
         BashOperator(task_id="read", bash_command="true")
     assert run(dag).state == "success"
-    timetable = timetable_from_spec(dag.timetable.to_spec())  # type: ignore[union-attr]  # it has one
+    timetable = timetable_from_spec(dag.timetable.to_spec())  # it has one
     assert timetable == dag.timetable
     assert timetable.next_after(0) is None
 

@@ -50,7 +50,7 @@ def test_a_branch_in_a_mapped_group_chooses_for_its_own_index(run: Run) -> None:
 
         @task_group
         def g(x: str) -> None:
-            choose(x) >> [EmptyOperator(task_id="a"), EmptyOperator(task_id="b")]  # type: ignore[arg-type]
+            choose(x) >> [EmptyOperator(task_id="a"), EmptyOperator(task_id="b")]
 
         g.expand(x=["a", "b"])
     told = run(dag)

@@ -180,7 +180,7 @@ def test_an_environment_is_made_once_and_has_its_requirements(run: Run, tmp_path
     def ask():
         import sys
 
-        import answer  # type: ignore[import-not-found]
+        import answer
 
         return [answer.VALUE, sys.prefix]
 

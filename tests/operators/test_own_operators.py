@@ -131,7 +131,7 @@ def test_operators_may_be_abstract_classes_and_mixins(run: Run) -> None:
     with DAG("own") as dag:
         Concrete(task_id="one", name="four")
         with pytest.raises(TypeError, match="abstract"):
-            Abstract(task_id="two")  # type: ignore[abstract]
+            Abstract(task_id="two")
     assert run(dag).xcom("one") == 4
 
 

@@ -323,7 +323,7 @@ class Counting(BaseSensorOperator):
 
 
 class CountingOnLoop(Counting):
-    async def poke(self, context: Any) -> bool:  # type: ignore[override]
+    async def poke(self, context: Any) -> bool:
         return super().poke(context)
 
 

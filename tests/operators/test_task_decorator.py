@@ -91,7 +91,7 @@ def test_the_context_comes_by_name_by_kwargs_or_by_asking(run: Run) -> None:
         async def asking() -> str:
             return str(get_current_context()["run_id"])[:6]
 
-        named(ds=None)  # type: ignore[arg-type]  # filled when it runs? no: what is given stands
+        named(ds=None)  # filled when it runs? no: what is given stands
         everything()
         asking()
     told = run(context)
@@ -200,7 +200,7 @@ def test_ids_of_repeated_calls_are_numbered_in_each_group() -> None:
 
 @pytest.mark.parametrize("annotation", [dict, dict[str, int], Mapping, Mapping[str, int], Point, "dict[str, int]", "Point"])
 def test_a_function_that_returns_a_mapping_pushes_each_key(run: Run, annotation: Any) -> None:
-    def make():  # type: ignore[no-untyped-def]
+    def make():
         return {"x": 1, "y": 2}
 
     make.__annotations__["return"] = annotation
@@ -219,7 +219,7 @@ def test_a_function_that_returns_a_mapping_pushes_each_key(run: Run, annotation:
 
 @pytest.mark.parametrize("annotation", [int, list[dict[str, int]], "list", None, "NotDefinedAnywhere", Any])
 def test_other_annotations_push_one_value(run: Run, annotation: Any) -> None:
-    def make():  # type: ignore[no-untyped-def]
+    def make():
         return {"x": 1}
 
     make.__annotations__["return"] = annotation
@@ -236,7 +236,7 @@ def test_multiple_outputs_can_be_said_or_denied(run: Run) -> None:
             return {"x": 1}
 
         @task(multiple_outputs=True)
-        def keys():  # type: ignore[no-untyped-def]
+        def keys():
             return {"x": 1}
 
         whole()
@@ -307,7 +307,7 @@ def test_a_dag_function_passes_the_runs_params_to_its_tasks(run: Run) -> None:
         def show(day: str, size: int) -> list[Any]:
             return [day, size]
 
-        show(day, size)  # type: ignore[arg-type]
+        show(day, size)
 
     built = etl(size=5)
     assert (built.dag_id, built.doc_md) == ("etl", "What it is for.")

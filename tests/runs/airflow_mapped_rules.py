@@ -56,7 +56,7 @@ class Maker:
     def group(self, group_id: str, over: Any, fill: Callable[[], object]) -> Any:
         """A mapped group."""
 
-        @self.classes.task_group(group_id=group_id, prefix_group_id=False)  # type: ignore[untyped-decorator]  # either's
+        @self.classes.task_group(group_id=group_id, prefix_group_id=False)  # either's
         def inside(x: Any) -> None:
             self.in_group = True
             fill()

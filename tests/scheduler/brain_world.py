@@ -128,7 +128,7 @@ class World:
         """kill -9 between two turns, and the next start."""
         self.now += SECOND
         self.start_brain()
-        active = drive(rows.active_runs(self.file))  # type: ignore[arg-type]  # it fetches, as the store does
+        active = drive(rows.active_runs(self.file))  # it fetches, as the store does
         for spec in self.dags.values():
             self.asked.append(self._registration(spec, active.get(spec.dag_id, ())))
         self.turn()
@@ -143,16 +143,16 @@ class World:
     def add(self, spec: DagSpec) -> None:
         """Register a DAG, or register it again, edited."""
         known = spec.dag_id in self.dags
-        active = () if known else drive(rows.active_runs(self.file)).get(spec.dag_id, ())  # type: ignore[arg-type]
+        active = () if known else drive(rows.active_runs(self.file)).get(spec.dag_id, ())
         self.dags[spec.dag_id] = spec
         self.ask(self._registration(spec, active))
 
     def _registration(self, spec: DagSpec, active: Any) -> Any:
-        row = drive(rows.of_dag(self.file, spec.dag_id))  # type: ignore[arg-type]
-        newest = drive(rows.newest_date(self.file, spec.dag_id))  # type: ignore[arg-type]
+        row = drive(rows.of_dag(self.file, spec.dag_id))
+        newest = drive(rows.newest_date(self.file, spec.dag_id))
         entry = self.brain.entries.get(spec.dag_id)
         dates = [run.logical_date for run in entry.known()] if entry else []
-        return drive(rows.registration(self.file, Dag(spec), spec, row, active, newest, dates))  # type: ignore[arg-type]
+        return drive(rows.registration(self.file, Dag(spec), spec, row, active, newest, dates))
 
     def ask(self, request: Any) -> Any:
         """Put the request into a turn; gives the answer, raises if it is an error."""
@@ -175,17 +175,17 @@ class World:
         if self.file.select(taken, dag=dag_id, id=run_id, date=date):
             raise RunExists(f"{dag_id} has had {run_id}")
         if entry.has_past and date is not None and date != requests.NOW:
-            past = drive(rows.run_before(self.file, entry.spec, date))  # type: ignore[arg-type]
+            past = drive(rows.run_before(self.file, entry.spec, date))
         run: ActiveRun = self.ask(requests.Trigger(dag_id, run_id, date, "{}", past))
         return run
 
     def found(self, dag_id: str, run_id: str) -> requests.Found:
         """A run that lives, or has ended, as the engine finds it."""
         entry = self.brain.entries[dag_id]
-        run = entry.find(run_id) or drive(rows.ended_run(self.file, entry.spec, run_id))  # type: ignore[arg-type]
+        run = entry.find(run_id) or drive(rows.ended_run(self.file, entry.spec, run_id))
         past = []
         if entry.has_past and run.logical_date is not None:
-            past = drive(rows.run_before(self.file, entry.spec, run.logical_date))  # type: ignore[arg-type]
+            past = drive(rows.run_before(self.file, entry.spec, run.logical_date))
         return requests.Found(run, run, past, dict(self.file.select(QUERIES["skips_of_run"], run=run.id)))
 
     def clear(self, dag_id: str, *run_ids: str, dry_run: bool = False, **which: Any) -> list[tuple[str, str, int]]:
@@ -199,7 +199,7 @@ class World:
         self.works.remove(work)
         if outcome.length is not None and work.key.map_index >= 0:
             outcome.length = 1  # as the worker tells it: one of several
-        self.asked.append(requests.Ended(work, outcome))  # type: ignore[arg-type]  # all that the brain looks at
+        self.asked.append(requests.Ended(work, outcome))  # all that the brain looks at
 
     # -- turns -----------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Filling(World):
         request = super()._registration(spec, active)
         if spec.dag_id in self.brain.entries:
             return request
-        return request._replace(backfill=drive(backfill_rows.active_backfill(self.file, spec.dag_id)))  # type: ignore[arg-type]
+        return request._replace(backfill=drive(backfill_rows.active_backfill(self.file, spec.dag_id)))
 
     def _carry_out(self, turn: Turn) -> None:
         if self.file.conflicts:
@@ -99,7 +99,7 @@ class Filling(World):
     def backfill(self, plan: Plan) -> int:
         """As the engine does it: it looks at the file first."""
         dates = dates_of(plan, self.dags[plan.dag_id], None, self.now)
-        runs = drive(backfill_rows.runs_at(self.file, plan.dag_id, dates))  # type: ignore[arg-type]
+        runs = drive(backfill_rows.runs_at(self.file, plan.dag_id, dates))
         number: int = self.ask(requests.CreateBackfill(plan, dates, runs))
         return number
 

@@ -23,13 +23,13 @@ def end_of(world: World, task_id: str, outcome: Outcome | None = None) -> None:
 
 
 def wide(dag_id: str, count: int, **task: object) -> object:
-    return dag_of(dag_id, *(a_task(f"t{n}", **task) for n in range(count)), max_active_tasks=100_000)  # type: ignore[arg-type]
+    return dag_of(dag_id, *(a_task(f"t{n}", **task) for n in range(count)), max_active_tasks=100_000)
 
 
 def test_ten_thousand_that_wait_for_a_pool_do_not_stand_before_one_that_is_free_to_go() -> None:
     world = World()
     world.ask(requests.SetPool("narrow", 1))
-    world.add(wide("blocked", 10_000, pool="narrow", priority_weight=100))  # type: ignore[arg-type]
+    world.add(wide("blocked", 10_000, pool="narrow", priority_weight=100))
     world.add(dag_of("free", a_task("free")))
     world.trigger("blocked")
     assert running(world) == ["t0"]
@@ -40,7 +40,7 @@ def test_ten_thousand_that_wait_for_a_pool_do_not_stand_before_one_that_is_free_
 def test_of_ten_thousand_that_wait_for_a_pool_the_next_starts_when_a_slot_is_freed() -> None:
     world = World()
     world.ask(requests.SetPool("narrow", 1))
-    world.add(wide("blocked", 10_000, pool="narrow"))  # type: ignore[arg-type]
+    world.add(wide("blocked", 10_000, pool="narrow"))
     world.trigger("blocked")
     for number in range(3):
         end_of(world, f"t{number}")

@@ -65,7 +65,7 @@ class Fate:
 def life(seed: int, stops: list[int]) -> World:
     """Three runs of each of two DAGs, begun out of the order of their dates; the process ends before some turns."""
     fate = Fate(seed)
-    world = fate.world()  # type: ignore[arg-type]
+    world = fate.world()
     for number in (2, 0, 1):
         for dag_id in ("dag0", "dag1"):
             world.trigger(dag_id, f"r{number}", date=world.now - (9 - number) * SECOND)

@@ -88,7 +88,7 @@ class Books:
 
     def enter(self, plan: TickPlan, now: int) -> None:
         assert plan.cursor is not None or self.cursor is None
-        assert self.cursor is None or plan.cursor >= self.cursor  # type: ignore[operator]
+        assert self.cursor is None or plan.cursor >= self.cursor
         for span in plan.spans:
             assert span.outcome in {COALESCED, SKIPPED}
             assert span.reason

@@ -28,7 +28,7 @@ async def test_aiosqlite_is_still_what_the_hop_relies_on() -> None:
     worker = inspect.getsource(aiosqlite.core._connection_worker_thread)
     for line in ("future, function = tx.get()", "result is _STOP_RUNNING_SENTINEL", "set_result, future, result"):
         assert line in worker
-    assert {"_tx", "_thread", "_connection", "_running"} <= vars(aiosqlite.Connection(lambda: None, 1)).keys()  # type: ignore[arg-type, return-value]
+    assert {"_tx", "_thread", "_connection", "_running"} <= vars(aiosqlite.Connection(lambda: None, 1)).keys()
 
 
 async def test_a_transaction_is_one_hop(file_store: Store, writing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ async def test_a_cancelled_commit_that_failed_carries_its_error(file_store: Stor
 
     monkeypatch.setattr(file_store._ledger, "apply", fail)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(file_store.commit(None))  # type: ignore[arg-type]
+        task = group.create_task(file_store.commit(None))
         await asyncio.get_running_loop().run_in_executor(None, blocked.wait)
         task.cancel()
         await asyncio.tasks.sleep(0)

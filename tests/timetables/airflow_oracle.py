@@ -84,7 +84,7 @@ def length(parts: dict[str, int] | None) -> Any:
     if "months" in parts or "years" in parts:
         from dateutil.relativedelta import relativedelta
 
-        return relativedelta(**parts)  # type: ignore[arg-type]  # whole numbers
+        return relativedelta(**parts)  # whole numbers
     return timedelta(**parts)
 
 

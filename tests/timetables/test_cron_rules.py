@@ -203,7 +203,7 @@ class PendulumLike(ZoneInfo):
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", ZoneInfo("Europe/Berlin"), PendulumLike("Europe/Berlin")])
 def test_a_zone_is_given_by_name_or_as_tzinfo(zone: object) -> None:
-    timetable = CronTriggerTimetable("0 6 * * *", zone)  # type: ignore[arg-type]
+    timetable = CronTriggerTimetable("0 6 * * *", zone)
     assert timetable.timezone == "Europe/Berlin"
     assert timetable.description == "0 6 * * * (Europe/Berlin)"
     assert timetable.next_after(at("2026-07-01")) == at("2026-07-01T04:00")
@@ -219,7 +219,7 @@ def test_a_zone_is_given_by_name_or_as_tzinfo(zone: object) -> None:
     ],
 )
 def test_a_fixed_offset_is_a_zone(zone: object, name: str, due: str) -> None:
-    timetable = CronTriggerTimetable("0 6 * * *", zone)  # type: ignore[arg-type]
+    timetable = CronTriggerTimetable("0 6 * * *", zone)
     assert timetable.timezone == name
     assert timetable.next_after(at("2026-07-01")) == at(due)
 

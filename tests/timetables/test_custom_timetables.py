@@ -178,7 +178,7 @@ def test_where_pendulum_is_loaded_its_datetimes_are_handed_out(monkeypatch: pyte
         def next_dagrun_info(self, **asked: Any) -> None:
             seen.append(asked["restriction"].earliest)
 
-    monkeypatch.setitem(sys.modules, "pendulum", type("module", (), {"instance": Pendulum}))  # type: ignore[arg-type]  # what is used of it
+    monkeypatch.setitem(sys.modules, "pendulum", type("module", (), {"instance": Pendulum}))  # what is used of it
     plan_ticks(schedule(Curious(), "2026-06-01"), None, at("2026-06-02"), room=1)
     assert seen == [Pendulum(datetime(2026, 6, 1, tzinfo=UTC))]
 
@@ -197,7 +197,7 @@ class Answering(AfterWorkday):
     def next_dagrun_info(self, **_: Any) -> Any:
         return self.answer() if callable(self.answer) else self.answer
 
-    infer_manual_data_interval = next_dagrun_info  # type: ignore[assignment]  # as wrong
+    infer_manual_data_interval = next_dagrun_info  # as wrong
 
 
 def raising(error: BaseException) -> Any:

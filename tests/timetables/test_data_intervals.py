@@ -39,7 +39,7 @@ def runs(schedule: Schedule, now: str, *, room: int = 100) -> list[str]:
 
 def daily(start: str | None = None, end: str | None = None, *, catchup: bool = True) -> Schedule:
     timetable = CronDataIntervalTimetable("@daily", "UTC")
-    return Schedule(timetable, start and at(start), end and at(end), catchup)  # type: ignore[arg-type]  # None stays None
+    return Schedule(timetable, start and at(start), end and at(end), catchup)  # None stays None
 
 
 # -- by cron ------------------------------------------------------------------------------------------
@@ -202,10 +202,10 @@ def test_a_relativedelta_that_does_not_lead_on_is_refused(delta: relativedelta, 
     after=st.integers(-10 * 365 * DAY, 10 * 365 * DAY),
 )
 def test_calendar_steps_agree_with_themselves(parts: dict[str, int], anchor: int, after: int) -> None:
-    every = DeltaTriggerTimetable(relativedelta(**parts)).anchored(anchor)  # type: ignore[arg-type]  # whole numbers
+    every = DeltaTriggerTimetable(relativedelta(**parts)).anchored(anchor)  # whole numbers
     expected = [from_micros(anchor)]
     while to_micros(expected[-1]) <= anchor + after + 5 * 365 * DAY:
-        expected.append(expected[-1] + relativedelta(**parts))  # type: ignore[arg-type]  # whole numbers
+        expected.append(expected[-1] + relativedelta(**parts))  # whole numbers
     moments = [to_micros(moment) for moment in expected]
     cursor = anchor + after
     assert every.next_after(cursor) == next(moment for moment in moments if moment > cursor)

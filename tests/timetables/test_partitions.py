@@ -52,10 +52,10 @@ def test_a_tick_names_its_partition(cron: str, zone: str, offset: int | None, du
 
 def test_the_form_of_the_key_is_told() -> None:
     timetable = CronPartitionTimetable("0 0 * * *", timezone="UTC", key_format="%Y/%m/%d")
-    assert timetable.partition_of(at("2026-01-05T00:00"))[0] == "2026/01/05"  # type: ignore[index]  # there is one
+    assert timetable.partition_of(at("2026-01-05T00:00"))[0] == "2026/01/05"  # there is one
     assert timetable_from_spec(timetable.to_spec()) == timetable != CronPartitionTimetable("0 0 * * *", timezone="UTC")
     with pytest.raises(TimetableError, match="run_offset='x' must be a whole number"):
-        CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset="x")  # type: ignore[arg-type]
+        CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset="x")
 
 
 def test_flowlet_next_names_the_partitions() -> None:
@@ -115,10 +115,10 @@ def test_a_schedule_by_partitions_of_assets_keeps_its_mappers_in_the_spec() -> N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dag = DAG("reading", schedule=schedule)
-    again = timetable_from_spec(dag.timetable.to_spec())  # type: ignore[union-attr]  # it has one
+    again = timetable_from_spec(dag.timetable.to_spec())  # it has one
     assert (again, again.next_after(0)) == (schedule, None)
     for other in ({}, {"default_partition_mapper": schedule.default_partition_mapper}, {"partition_mapper_config": schedule.partition_mapper_config}):
-        assert again != PartitionedAssetTimetable(assets=ORDERS & RETURNS, **other)  # type: ignore[arg-type]  # of either kind
+        assert again != PartitionedAssetTimetable(assets=ORDERS & RETURNS, **other)  # of either kind
 
 
 # -- mappers and windows ---------------------------------------------------------------------------------

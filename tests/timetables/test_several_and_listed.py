@@ -154,4 +154,4 @@ def test_events_survive_their_spec_and_say_how_many_they_are() -> None:
 
 def test_an_event_must_be_a_datetime() -> None:
     with pytest.raises(TimetableError, match="'2026-06-11' in event_dates is not a datetime"):
-        EventsTimetable(["2026-06-11"])  # type: ignore[list-item]  # the mistake
+        EventsTimetable(["2026-06-11"])  # the mistake

@@ -126,7 +126,7 @@ def get_current_context_of(run: Run, dag: DAG, facts: RunFacts) -> dict[str, Any
     if "look" not in dag.task_dict:
         PythonOperator(task_id="look", python_callable=lambda **context: contexts.append(context), dag=dag)
     else:
-        dag.get_task("look").python_callable = lambda **context: contexts.append(context)  # type: ignore[attr-defined]  # the operator above
+        dag.get_task("look").python_callable = lambda **context: contexts.append(context)  # the operator above
     run(dag, "look", run=facts)
     return contexts[0]
 

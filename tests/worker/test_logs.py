@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_made(clock: VirtualClock, tmp_path: Path) -> No
 def test_a_body_that_closes_every_descriptor(filed: Logs, clock: VirtualClock) -> None:
     log = filed.open(KEY, clock)
     log.line("INFO", "x", "one")
-    os.close(log._sink._descriptor)  # type: ignore[union-attr]  # a file
+    os.close(log._sink._descriptor)  # a file
     log.line("INFO", "x", "two")
     log.close()
     assert log.trouble is not None

@@ -55,7 +55,7 @@ def rendered(run: Run) -> Callable[..., Any]:
         outcome = run(dag, conf=conf)
         if outcome.exception is not None:
             raise outcome.exception
-        assert dag.get_task("body").value is value  # type: ignore[attr-defined]  # a Shower
+        assert dag.get_task("body").value is value  # a Shower
         return Shower.shown[0]
 
     return rendered

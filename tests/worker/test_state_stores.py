@@ -174,12 +174,12 @@ async def test_what_its_time_is_over_for_goes_and_what_belongs_to_a_deleted_run(
     async with Engine(file, dags=[dag], clock=clock) as engine:
         await (await engine.trigger("jobs")).wait()
         for days, left in ((0, 3), (1, 2), (31, 1)):
-            await engine._store.prune(to_micros(NEW_YEAR) + days * DAY)  # type: ignore[union-attr]  # it is open
+            await engine._store.prune(to_micros(NEW_YEAR) + days * DAY)  # it is open
             assert len(rows(file, "SELECT key FROM task_state_store")) == left
         await (await engine.trigger("jobs")).wait()
-        await engine._store.prune(to_micros(NEW_YEAR) + 400 * DAY, keep_days=90, keep_runs=1)  # type: ignore[union-attr]
+        await engine._store.prune(to_micros(NEW_YEAR) + 400 * DAY, keep_days=90, keep_runs=1)
         assert len(rows(file, "SELECT DISTINCT run_id FROM task_state_store")) == 1
-        assert await engine._store.check() == []  # type: ignore[union-attr]
+        assert await engine._store.check() == []
 
 
 @pytest.mark.parametrize("clears", ["true", "false"])
@@ -228,7 +228,7 @@ async def test_a_body_that_was_given_up_keeps_nothing_more() -> None:
         slow() >> after()
     async with Engine(dags=[dag]) as engine:
         run = await (await engine.trigger("jobs")).wait()
-        assert await engine.fetch("task_state", scope=run._run.find("slow").id, key="late") == []  # type: ignore[union-attr]
+        assert await engine.fetch("task_state", scope=run._run.find("slow").id, key="late") == []
     assert [problem.partition(" (")[0] for problem in problems] == ["this attempt is over"]
 
 

@@ -33,7 +33,7 @@ class Terminal(io.TextIOWrapper):
         super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
 
     def shown(self) -> str:
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined, no-any-return]  # a BytesIO
+        return self.buffer.getvalue().decode()  # a BytesIO
 
 
 class World:
@@ -120,7 +120,7 @@ def test_bytes_and_what_is_no_text(printed: Printed) -> None:
         sys.stdout.buffer.write(b"caf\xc3\xa9 \xff\n")
         sys.stdout.buffer.flush()
         with pytest.raises(TypeError):
-            sys.stdout.write(b"bytes")  # type: ignore[arg-type]  # that is what is refused
+            sys.stdout.write(b"bytes")  # that is what is refused
 
     assert printed(body) == ["INFO stdout - café \\xff"]
 
@@ -165,7 +165,7 @@ def test_threads_that_a_body_starts_belong_to_it(printed: Printed) -> None:
 
 def test_a_body_that_sets_stdout_to_none_silences_itself_only(printed: Printed) -> None:
     def silences() -> None:
-        sys.stdout = None  # type: ignore[assignment]  # somebody does
+        sys.stdout = None  # somebody does
         print("lost")
 
     assert printed(silences) == []

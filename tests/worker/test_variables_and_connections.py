@@ -236,7 +236,7 @@ async def test_what_is_wrong_is_refused() -> None:
     async with Engine() as engine:
         for name in ("", "x" * 251, 5):
             with pytest.raises(FlowletError, match="1 to 250 characters"):
-                await engine.set_variable(name, "1")  # type: ignore[arg-type]  # the mistake
+                await engine.set_variable(name, "1")  # the mistake
         with pytest.raises(FlowletError, match="connection 'shop' has no part 'hots'; there are conn_type"):
             await engine.set_connection("shop", {"hots": "shop.example"})
         with pytest.raises(FlowletError, match="the port must be a number, not 'http'"):
